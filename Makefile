@@ -1,0 +1,60 @@
+# Set-up happens by itself, once: every target that needs the virtual environment depends on its stamp.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+
+.PHONY: demo test ui bench lint format docs lock system-packages clean help
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Make a sample, materialise everything, print the answers
+	@$(BIN)/ratings-platform demo
+
+ui: $(STAMP) ## Open the Dagster UI on the same data
+	@$(BIN)/ratings-platform ui
+
+test: $(STAMP) system-packages lint ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure against the hand-written reference; prints ratios
+	$(BIN)/python bench/run.py
+
+docs: $(STAMP) ## Write the data dictionary anew
+	$(BIN)/ratings-platform dictionary > docs/data_dictionary.md
+
+lock: $(STAMP) ## Choose versions anew and lock them with hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --extra test \
+		--no-header pyproject.toml -o requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The module venv is needed: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+# The browser tests drive a real Chromium.
+system-packages:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null; \
+		else \
+			echo "The browser tests need: chromium chromium-driver (apt-get install chromium chromium-driver)" >&2; exit 1; \
+		fi; }
+
+clean: ## Remove the virtual environment and caches, not the data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,126 @@
+"""Reading what is materialised: answers, their SQL, rejects. Without Dagster.
+
+Belongs here: what the command line reads and how it is written out for people and programs. Does not belong here:
+computing anything, and the commands themselves.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from ratings_platform.engines.duckdb import DuckDBEngine
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.models import Question
+from ratings_platform.schema.reading import REJECTS
+from ratings_platform.schema.sql import compiled
+from ratings_platform.schema.study import Study
+from ratings_platform.schema.tables import Table
+from ratings_platform.settings import Settings, load_study_settings
+
+# Athena speaks Trino's SQL.
+DIALECTS = {"duckdb": "duckdb", "mysql": "mysql", "spark": "pyspark", "athena": "trino"}
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+def answers(study: Study, settings: Settings) -> dict[str, pa.Table]:
+    """All answers by name, in the order that their definitions give. Raises PlatformError when one is missing."""
+    return {q.table.name: _read(settings, q.table, q.order) for q in study.questions}
+
+
+def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
+    """The SQL of each question over the star schema, from its one definition."""
+    chosen = [q for q in study.questions if only is None or _names(q, only)]
+    if not chosen:
+        known = ", ".join(q.table.name for q in study.questions)
+        raise PlatformError(f"there is no question {only!r}", remedy=f"Questions: {known}.")
+    if dialect == "spark":
+        # Ibis finds Spark's types only once its backend was touched.
+        import ibis.backends.sql.compilers.pyspark
+    values = load_study_settings(study.settings).model_dump()
+    return {q.table.name: compiled(q.expression(study.tables, values), DIALECTS[dialect]) for q in chosen}
+
+
+def rejects(settings: Settings, limit: int | None = None) -> tuple[pa.Table, pa.Table]:
+    """Rejected rows counted by table, file and reason, and the rows themselves, in the order of the files."""
+    rows = REJECTS.unbound()
+    counts = rows.group_by("table", "file", "reason").aggregate(rows=rows.count()).order_by("table", "file", "reason")
+    listed = rows.order_by(*REJECTS.key)
+    return _ask(settings, REJECTS, counts), _ask(settings, REJECTS, listed.limit(limit) if limit else listed)
+
+
+def written(study: Study, found: dict[str, pa.Table], form: str) -> str:
+    """Answers as JSON, CSV or Markdown."""
+    if form == "json":
+        return json.dumps({q.table.name: _json(q, found[q.table.name]) for q in study.questions}, indent=1, default=str)
+    if form == "csv":
+        return _csv(found)
+    return "\n\n".join(_markdown(q, found[q.table.name]) for q in study.questions)
+
+
+def _json(question: Question, rows: pa.Table) -> dict[str, Any]:
+    return {
+        "question": question.question,
+        "definition": question.definition,
+        "columns": rows.column_names,
+        "rows": [list(row.values()) for row in rows.to_pylist()],
+    }
+
+
+def _csv(found: dict[str, pa.Table]) -> str:
+    """One file for all: each answer under its own header line, with its name in the first column."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for name, rows in found.items():
+        writer.writerow(["answer", *rows.column_names])
+        writer.writerows([name, *row.values()] for row in rows.to_pylist())
+    return text.getvalue().rstrip("\n")
+
+
+def _markdown(question: Question, rows: pa.Table) -> str:
+    lines = [f"## {question.question}", question.definition, ""]
+    lines += [_row(rows.column_names), _row(["---"] * rows.num_columns)]
+    lines += [_row([shown(value) for value in row.values()]) for row in rows.to_pylist()]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def shown(value: Any, column: str = "") -> str:
+    """A value as people read it: thousands apart in counts, four digits after the point, ISO dates."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | date):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    if isinstance(value, int) and not column.endswith(("_id", "_key", "year", "year_released", "release_year")):
+        return f"{value:,}"
+    return str(value)
+
+
+def _read(settings: Settings, table: Table, order: Sequence[str]) -> pa.Table:
+    rows = table.unbound()
+    return _ask(
+        settings, table, rows.order_by([rows[o[1:]].desc() if o.startswith("-") else rows[o].asc() for o in order])
+    )
+
+
+def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:
+    scan = LakeTable(settings.lake_root, table).scan()
+    if scan.version is None:
+        raise PlatformError(f"{table.path} is not materialised yet", file=scan.root, remedy="Run: ratings-platform run")
+    return DuckDBEngine(settings.memory_limit, settings.scratch).rows(expr, {table.name: scan})
+
+
+def _names(question: Question, text: str) -> bool:
+    return question.table.name == text or question.table.name.split("_")[0] == text.lower()

@@ -1,0 +1,313 @@
+"""The command line: `ratings-platform`.
+
+Belongs here: commands, their options, and what people see. Does not belong here: the work itself. Heavy packages are
+imported inside the commands that need them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ratings_platform.schema.errors import PassingError, PlatformError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ratings_platform.orchestration.running import Outcome, Progress
+    from ratings_platform.schema.study import Study
+    from ratings_platform.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Film and series ratings: vendor files to a lake, a star schema and answers.",
+)
+
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Which study.")]
+DEFAULT_STUDY = "market-study"
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one line on standard error and exit status 1."""
+    try:
+        app()
+    except (PlatformError, PassingError) as error:
+        print(f"ratings-platform: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+@app.command()
+def demo(
+    ratings: Annotated[int | None, typer.Option(help="Ratings in the sample.", min=100)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sample.", min=0)] = None,
+) -> None:
+    """Make a sample, materialise everything, print the answers."""
+    from ratings_platform.settings import override
+
+    override(source="sample", sample_ratings=ratings, sample_seed=seed)
+    study, settings = _open(DEFAULT_STUDY)
+    _refuse_foreign_lake(study, settings)
+    _run(study, settings, study.years, [])
+    _print_answers(study, settings, "table")
+
+
+@app.command()
+def sample(
+    directory: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    ratings: Annotated[int, typer.Option(help="Ratings in all files together.", min=100)] = 200_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
+    dirty: Annotated[bool, typer.Option("--dirty", help="Plant every fault that a line can have.")] = False,
+    study: Annotated[str, typer.Option(help="Which study's files.")] = DEFAULT_STUDY,
+) -> None:
+    """Write vendor-format files of any size."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    found, _ = _open(study)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console(err=True), transient=True) as bars:
+        bar = bars.add_task("ratings written", total=ratings)
+        planted = found.write_sample(
+            directory, ratings=ratings, seed=seed, dirty=dirty, progress=lambda n: bars.advance(bar, n)
+        )
+    print(f"{ratings:,} ratings in {directory}")
+    if planted:
+        _print_table(["file", "reason", "rows"], [(p.file, str(p.reason), f"{p.rows:,}") for p in planted], {2})
+        print(f"{sum(p.rows for p in planted):,} faults planted")
+
+
+@app.command()
+def run(
+    study: StudyName = DEFAULT_STUDY,
+    source: Annotated[str | None, typer.Option(help="sample, kaggle, or a directory with vendor files.")] = None,
+    years: Annotated[str | None, typer.Option(help="A year or a range, as 2003:2005.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="LAYER/TABLE; may be given again.")] = None,
+) -> None:
+    """Materialise a study, or parts of it, through Dagster."""
+    from ratings_platform.settings import override
+
+    override(source=source)
+    found, settings = _open(study)
+    _run(found, settings, _years(years, found.years), only or [])
+
+
+@app.command()
+def check(study: StudyName = DEFAULT_STUDY) -> None:
+    """Run the asset checks alone, on what is materialised; exit status 1 when one fails that blocks."""
+    from ratings_platform.orchestration.running import check_study
+
+    found, settings = _open(study)
+    with _told() as tell:
+        outcome = check_study(_definitions(), found, settings.dagster_home, tell)
+    _report(outcome)
+
+
+@app.command()
+def answers(
+    study: StudyName = DEFAULT_STUDY,
+    format: Annotated[str, typer.Option(help="table, json, csv or markdown.")] = "table",
+) -> None:
+    """Print the answers as they are materialised."""
+    from ratings_platform.answering import FORMATS
+
+    if format not in FORMATS:
+        raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
+    _print_answers(*_open(study), format)
+
+
+@app.command()
+def sql(
+    question: Annotated[str | None, typer.Argument(help="One question, as q05; without it, all.")] = None,
+    dialect: Annotated[str, typer.Option(help="duckdb, mysql, spark or athena.")] = "duckdb",
+    study: Annotated[str, typer.Option(help="Which study.")] = DEFAULT_STUDY,
+) -> None:
+    """Print the SQL of each answer over the star schema."""
+    from ratings_platform import answering
+
+    if dialect not in answering.DIALECTS:
+        raise typer.BadParameter(f"choose one of {', '.join(answering.DIALECTS)}", param_hint="--dialect")
+    found, _ = _open(study)
+    for name, text in answering.sql(found, dialect, question).items():
+        print(f"-- {name}\n{text};\n")
+
+
+@app.command()
+def rejects(
+    rows: Annotated[int, typer.Option(help="How many rows to show; 0 for all.", min=0)] = 20,
+    study: Annotated[str, typer.Option(help="Which study.")] = DEFAULT_STUDY,
+) -> None:
+    """Show which lines were refused, and why."""
+    from ratings_platform import answering
+
+    _, settings = _open(study)
+    counts, listed = answering.rejects(settings, rows or None)
+    if not counts.num_rows:
+        print("no row was rejected")
+        return
+    _print_rows(counts)
+    _print_rows(listed)
+    total = sum(counts["rows"].to_pylist())
+    if listed.num_rows < total:
+        print(f"{listed.num_rows:,} of {total:,} rows shown; --rows 0 shows all")
+
+
+@app.command()
+def dictionary(study: StudyName = DEFAULT_STUDY) -> None:
+    """Print the data dictionary: every table and column, and where it comes from."""
+    from ratings_platform.answering import dictionary as made
+
+    found, _ = _open(study)
+    print(made(found))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000) -> None:
+    """Open the Dagster UI on the same data."""
+    from ratings_platform.orchestration.running import prepare_home
+    from ratings_platform.settings import load_settings
+
+    settings = load_settings()
+    prepare_home(settings.dagster_home)
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-m", "ratings_platform.definitions", "-p", str(port)]
+    os.execv(dagster, command)  # noqa: S606
+
+
+def _open(name: str) -> tuple[Study, Settings]:
+    """A study and the settings, all of them checked before anything else happens."""
+    from ratings_platform import studies
+    from ratings_platform.settings import load_settings, load_study_settings, refuse_unknown_names
+
+    study, settings = studies.load(name), load_settings()
+    refuse_unknown_names(*(studies.load(other).settings for other in studies.names()))
+    load_study_settings(study.settings)
+    return study, settings
+
+
+def _definitions():  # type: ignore[no-untyped-def]
+    from ratings_platform.definitions import defs
+
+    return defs()
+
+
+def _run(study: Study, settings: Settings, years: tuple[int, ...], only: list[str]) -> None:
+    from ratings_platform.orchestration.running import assets_of, run_study
+
+    definitions = _definitions()
+    known = assets_of(definitions, study)
+    for key in only:
+        if key not in known:
+            raise PlatformError(f"there is no asset {key!r}", remedy=f"Assets: {', '.join(known)}.")
+    with _told() as tell:
+        outcome = run_study(definitions, study, settings.dagster_home, years, only, tell)
+    _report(outcome)
+
+
+def _report(outcome: Outcome) -> None:
+    for failed in outcome.failed_checks:
+        print(f"check failed: {failed}", file=sys.stderr)
+    for error in outcome.errors:
+        print(f"ratings-platform: {error}", file=sys.stderr)
+    if not outcome.success or any(failed.endswith("(ERROR)") for failed in outcome.failed_checks):
+        if not outcome.errors:
+            print("ratings-platform: the run failed", file=sys.stderr)
+        print(f"Run {outcome.run_id}; ratings-platform ui shows it.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _told() -> Iterator[Callable[[Progress], None]]:
+    """A display of a run's progress: a bar on a terminal, a line for each step elsewhere."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = _console(err=True)
+    columns = (TextColumn("{task.description:<48}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def tell(progress: Progress) -> None:  # type: ignore[valid-type]
+            step = (progress.step or "").replace("__", "/", 1)  # type: ignore[attr-defined]
+            bars.update(bar, total=progress.steps or None, completed=progress.done, description=step or None)  # type: ignore[attr-defined]
+            if progress.kind == "said" and progress.message:  # type: ignore[attr-defined]
+                console.print(f"{step}: {progress.message}", highlight=False, markup=False, soft_wrap=True)  # type: ignore[attr-defined]
+
+        yield tell
+
+
+def _years(text: str | None, known: tuple[int, ...]) -> tuple[int, ...]:
+    if text is None:
+        return known
+    first, _, last = text.partition(":")
+    if not first.isdigit() or not (last or first).isdigit():
+        raise typer.BadParameter("give a year or a range, as 2003 or 2003:2005", param_hint="--years")
+    years = tuple(range(int(first), int(last or first) + 1))
+    if not years or not set(years) <= set(known):
+        raise typer.BadParameter(f"the study's years are {known[0]}:{known[-1]}", param_hint="--years")
+    return years
+
+
+def _refuse_foreign_lake(study: Study, settings: Settings) -> None:
+    """The demo replaces what the lake holds; it must not replace real data."""
+    from ratings_platform.lake.raw import RawStore
+
+    containers = [f["container"] for vendor in study.vendors for f in RawStore(settings.lake_root).load(vendor.name)]
+    if any(not Path(c).is_relative_to(settings.home.resolve() / "sample") for c in containers):
+        raise PlatformError(
+            "the lake holds data that is no sample, which the demo would replace",
+            file=settings.lake_root,
+            remedy="Give the demo a home of its own: RATINGS_HOME=demo-data ratings-platform demo",
+        )
+
+
+def _print_answers(study: Study, settings: Settings, form: str) -> None:
+    from ratings_platform import answering
+
+    found = answering.answers(study, settings)
+    if form != "table":
+        print(answering.written(study, found, form))
+        return
+    console = _console()
+    for question in study.questions:
+        console.print(
+            f"\n[bold]{question.table.name.split('_')[0].upper()}. {question.question}[/bold]", highlight=False
+        )
+        console.print(question.definition, style="dim", highlight=False, markup=False)
+        _print_rows(found[question.table.name])
+
+
+def _print_rows(rows: pa.Table) -> None:
+    from ratings_platform.answering import shown
+
+    names = rows.column_names
+    numbers = {i for i, field in enumerate(rows.schema) if str(field.type).startswith(("int", "double", "float"))}
+    _print_table(names, [[shown(v, n) for n, v in row.items()] for row in rows.to_pylist()], numbers)
+
+
+def _print_table(names, rows, numbers):  # type: ignore[no-untyped-def]
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="underline")
+    for i, name in enumerate(names):
+        table.add_column(name, justify="right" if i in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    _console().print(table)
+
+
+def _console(*, err: bool = False):  # type: ignore[no-untyped-def]
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    # Elsewhere than on a terminal lines are as long as they need to be, for programs that read them.
+    return Console(stderr=err, width=None if stream.isatty() else 200, soft_wrap=False)

@@ -1,0 +1,24 @@
+"""The Dagster code location: gathers the studies.
+
+Belongs here: nothing but gathering. Does not belong here: any asset.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import dagster as dg
+
+from ratings_platform import studies
+from ratings_platform.orchestration.build import shared_definitions
+from ratings_platform.settings import load_settings, refuse_unknown_names
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All studies under one code location."""
+    settings = load_settings()
+    found = [studies.load(name) for name in studies.names()]
+    refuse_unknown_names(*(study.settings for study in found))
+    wired = [importlib.import_module(f"{studies.__name__}.{s.name.replace('-', '_')}.assets") for s in found]
+    return dg.Definitions.merge(shared_definitions(found, settings), *(w.definitions(settings) for w in wired))

@@ -1,0 +1,37 @@
+"""Faults of the storage that engines write to.
+
+Belongs here: telling a full disk from a passing fault, in one place for all engines. Does not belong here: faults of
+the data.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from ratings_platform.schema.errors import PassingError, PlatformError
+
+
+@contextmanager
+def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
+    """Turn faults of writing `what` below `root/folder` into the platform's errors, and remove the half-written folder."""
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, pl.exceptions.ComputeError) as error:
+        shutil.rmtree(Path(root, folder), ignore_errors=True)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        if full or "max_temp_directory_size" in str(error):
+            raise PlatformError(
+                f"the disk is full: {what} could not be written",
+                file=root,
+                remedy="Free some space and run again; readers still see the last version.",
+            ) from error
+        if isinstance(error, OSError | duckdb.IOException):
+            raise PassingError(f"{what} could not be written below {root}: {error}") from error
+        raise

@@ -1,0 +1,94 @@
+"""Vendor text to Parquet, with Polars, whichever engine runs the rest.
+
+Belongs here: running what a study's reader describes, one unit of files at a time, and counting that no line is lost.
+Does not belong here: any file format, and which units there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ratings_platform.engines.faults import storage_faults
+from ratings_platform.engines.parquet import describe
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import DataFile
+from ratings_platform.schema.reading import REJECTS, Parsed
+from ratings_platform.schema.tables import Table
+
+_YEAR = "__year"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One unit of source files as stored: its files, its rejects, and the count that proves nothing was lost."""
+
+    files: tuple[DataFile, ...]
+    rejects: DataFile | None
+    lines: int
+    structure: int
+
+    @property
+    def kept(self) -> int:
+        return sum(f.rows for f in self.files)
+
+    @property
+    def rejected(self) -> int:
+        return self.rejects.rows if self.rejects else 0
+
+
+def store(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
+    """Write a unit's rows below `root/folder`, one file a year where the table has a time column, and its rejects.
+
+    The second pass over the text, which finds the rejects, is run only when the independent count of lines shows
+    that some were not kept.
+
+    Raises PlatformError when lines are neither kept, rejected nor structure: the reader then has a fault.
+    """
+    count = parsed.count()
+    with storage_faults(table.path, root, folder):
+        files = tuple(_store_rows(parsed.rows, table, root, folder))
+    stored = Stored(files, None, count.lines, count.structure)
+    if stored.kept != count.rows:
+        with storage_faults(REJECTS.path, root, folder):
+            rejects = _store_rejects(parsed.rejects, table, root, folder)
+        stored = Stored(files, rejects, count.lines, count.structure)
+    if stored.kept + stored.rejected != count.rows:
+        raise PlatformError(
+            f"{count.rows:,} rows were counted, but {stored.kept:,} kept and {stored.rejected:,} rejected",
+            file=table.path,
+            remedy="The file changed while it was read, or its reader has a fault; nothing was published. Run again.",
+        )
+    return stored
+
+
+def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> list[DataFile]:
+    base = Path(root, folder)
+    base.mkdir(parents=True, exist_ok=True)
+    if table.time_column is None:
+        rows.sink_parquet(base / "data.parquet", compression="zstd")
+    else:
+        # One file a year lets a single year be read later without a pass over all of them.
+        rows.with_columns(pl.col(table.time_column).dt.year().alias(_YEAR)).sink_parquet(
+            pl.PartitionBy(
+                base,
+                key=_YEAR,
+                include_key=False,
+                approximate_bytes_per_file=None,
+                file_path_provider=lambda args: (
+                    f"{args.partition_keys.item(0, _YEAR)}-{args.index_in_partition}.parquet"
+                ),
+            ),
+            compression="lz4",
+        )
+    return [describe(root, f"{folder}/{file.name}", table) for file in sorted(base.glob("*.parquet"))]
+
+
+def _store_rejects(rejects: pl.LazyFrame, table: Table, root: str, folder: str) -> DataFile:
+    path = f"_rejects/{folder}.parquet"
+    Path(root, path).parent.mkdir(parents=True, exist_ok=True)
+    columns = [c.name for c in REJECTS.columns]
+    rejects.with_columns(pl.lit(table.name).alias("table")).select(columns).sink_parquet(Path(root, path))
+    return describe(root, path, REJECTS)

@@ -1,0 +1,243 @@
+"""Assets made from a study's declarations: raw, bronze, silver, gold, answers, warehouse.
+
+Belongs here: one factory for each kind of asset. Does not belong here: anything of one study, checks (`checks`), jobs
+and automation (`automation`).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from ratings_platform.orchestration import fetching, metadata
+from ratings_platform.orchestration.failures import as_dagster_failures
+from ratings_platform.orchestration.ingestion import Publication, ingest, reader_version, units
+from ratings_platform.orchestration.io_managers import Derived
+from ratings_platform.orchestration.partitions import yearly
+from ratings_platform.orchestration.resources import Platform
+from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.models import Model, Question
+from ratings_platform.schema.reading import REJECTS
+from ratings_platform.schema.sql import compiled
+from ratings_platform.schema.study import Ingest, Study, VendorFiles
+from ratings_platform.schema.tables import Table
+from ratings_platform.sources.files import RawFile
+
+WAREHOUSE_POOL = "warehouse"
+
+# Answers and the warehouse follow what they read, also when only some years of it were materialised.
+FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+
+
+@dataclass(frozen=True)
+class AssetFactory:
+    """Makes the assets of one study. `values` are the study's settings by name."""
+
+    study: Study
+    settings: Any
+    owner: str
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        return dict(self.settings.model_dump())
+
+    @cached_property
+    def partitions(self) -> dg.TimeWindowPartitionsDefinition:
+        return yearly(self.study.years[0], self.study.years[-1])
+
+    def all(self) -> list[dg.AssetsDefinition]:
+        gold = {model.table.name: model.table for model in self.study.models}
+        return [
+            *(self.raw(vendor) for vendor in self.study.vendors),
+            *(self.bronze(spec) for spec in self.study.ingests),
+            self.rejects(),
+            *(self.model(model) for model in self.study.models),
+            *(self.answer(question) for question in self.study.questions),
+            *(self.warehouse(gold[name]) for name in self.study.warehouse),
+            *(self.warehouse(question.table) for question in self.study.questions),
+        ]
+
+    def raw(self, vendor: VendorFiles) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=["raw", vendor.name],
+            description=vendor.description,
+            kinds={"file"},
+            code_version="1",
+            **self._common("raw"),
+        )
+        def compute(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+            with as_dagster_failures(context.retry_number):
+                files = fetching.fetch(self.study, vendor, self.settings, platform, context.log.info)
+            digest = hashlib.sha256("\n".join(sorted(f"{f.name} {f.sha256}" for f in files)).encode()).hexdigest()
+            listed = pa.table(
+                {
+                    "file": [f.name for f in files],
+                    "bytes": [f.bytes for f in files],
+                    "sha256": [f.sha256 for f in files],
+                    "origin": [f.origin for f in files],
+                }
+            )
+            containers = {f.container: f.bytes for f in files}
+            return dg.MaterializeResult(
+                metadata={
+                    "files": len(files),
+                    "bytes": sum(containers.values()),
+                    "size": metadata.size(sum(containers.values())),
+                    "dagster/uri": str(platform.raw.manifest_path(vendor.name)),
+                    "preview": dg.MetadataValue.md(metadata.markdown(listed, 20)),
+                },
+                data_version=dg.DataVersion(digest[:16]),
+            )
+
+        return compute
+
+    def bronze(self, spec: Ingest) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=metadata.asset_key(spec.table),
+            ins={name: dg.AssetIn(metadata.asset_key(self.study.tables[name])) for name in spec.known},
+            deps=[dg.AssetKey(["raw", spec.vendor])],
+            io_manager_key="lake",
+            description=spec.table.description,
+            kinds={"deltalake", "parquet", "polars"},
+            code_version=reader_version(spec.reader),
+            metadata={"dagster/column_schema": metadata.column_schema(spec.table)},
+            **self._common("bronze"),
+        )
+        def compute(context: dg.AssetExecutionContext, platform: Platform, **known: Scan) -> Publication:
+            with as_dagster_failures(context.retry_number):
+                delivered = [RawFile.from_dict(file) for file in platform.raw.load(spec.vendor)]
+                target = platform.table(spec.table)
+                found = ingest(spec, delivered, known, target, platform.scratch / context.run_id, context.log.info)
+            read = pa.Table.from_pylist(found.info["units"]).select(["name", "lines", "structure", "kept", "rejected"])
+            context.add_output_metadata(
+                {
+                    "rows rejected": sum(unit["rejected"] for unit in found.info["units"]),
+                    "files read": dg.MetadataValue.md(metadata.markdown(read)),
+                }
+            )
+            return found
+
+        return compute
+
+    def rejects(self) -> dg.AssetsDefinition:
+        """The lines that the bronze tables refused, in one table."""
+        specs = self.study.ingests
+
+        @dg.asset(
+            key=metadata.asset_key(REJECTS),
+            deps=[metadata.asset_key(spec.table) for spec in specs],
+            io_manager_key="lake",
+            description=REJECTS.description,
+            kinds={"deltalake", "parquet", "polars"},
+            code_version="1",
+            metadata={"dagster/column_schema": metadata.column_schema(REJECTS)},
+            **self._common("bronze"),
+        )
+        def compute(context: dg.AssetExecutionContext, platform: Platform) -> Derived:
+            files = []
+            for spec in specs:
+                stored = platform.table(spec.table)
+                files += [DataFile(f"{stored.uri}/{u.rejects}", u.rejected, 0) for u in units(stored) if u.rejects]
+            # Paths of several tables, so the scan's root is that of the file system.
+            scan = Scan(REJECTS, "", tuple(files))
+            rows = REJECTS.unbound()
+            summary = (
+                rows.group_by("table", "file", "reason")
+                .aggregate(rows=rows.count())
+                .order_by("table", "file", "reason")
+            )
+            counted = platform.engine.rows(summary, {REJECTS.name: scan})
+            sample = {"by file and reason": dg.MetadataValue.md(metadata.markdown(counted, 100))}
+            return Derived(rows.order_by(*REJECTS.key), {REJECTS.name: scan}, sample)
+
+        return compute
+
+    def model(self, model: Model) -> dg.AssetsDefinition:
+        table = model.table
+        expr = model.expression(self.study.tables, self.values)
+        return self._derived(
+            model, {"deltalake", "parquet", "ibis"}, {"dagster/column_lineage": self._lineage(expr)}, table.description
+        )
+
+    def answer(self, question: Question) -> dg.AssetsDefinition:
+        expr = question.expression(self.study.tables, self.values)
+        shown = {
+            "dagster/column_lineage": self._lineage(expr),
+            "question": question.question,
+            "definition": question.definition,
+            "sql": dg.MetadataValue.md(f"```sql\n{compiled(expr)}\n```"),
+        }
+        about = f"{question.question}\n\n{question.definition}"
+        return self._derived(question, {"deltalake", "parquet", "ibis"}, shown, about, preview=100, follow=True)
+
+    def _derived(
+        self,
+        model: Model,
+        kinds: set[str],
+        shown: Mapping[str, Any],
+        description: str,
+        *,
+        preview: int = metadata.PREVIEW_ROWS,
+        follow: bool = False,
+    ) -> dg.AssetsDefinition:
+        table, tables = model.table, self.study.tables
+        expr = model.expression(tables, self.values)
+        others = [name for name in model.inputs if name != table.name]
+
+        @dg.asset(
+            key=metadata.asset_key(table),
+            ins={name: dg.AssetIn(metadata.asset_key(tables[name])) for name in others},
+            io_manager_key="lake",
+            description=description,
+            kinds=kinds,
+            code_version=hashlib.sha256(compiled(expr).encode()).hexdigest()[:12],
+            metadata={"dagster/column_schema": metadata.column_schema(table), **shown},
+            automation_condition=FOLLOW if follow else None,
+            **self._common(table.layer),
+            **self._by_year(table),
+        )
+        def compute(platform: Platform, **scans: Scan) -> Derived:
+            if table.name in model.inputs:
+                scans[table.name] = platform.table(table).scan()
+            return Derived(expr, scans, preview=preview)
+
+        return compute
+
+    def warehouse(self, source: Table) -> dg.AssetsDefinition:
+        """A table of the warehouse: a copy of the lake's table of the same name."""
+
+        @dg.asset(
+            key=["warehouse", source.name],
+            ins={"table": dg.AssetIn(metadata.asset_key(source))},
+            io_manager_key="warehouse",
+            description=source.description,
+            kinds={"duckdb", "table"},
+            code_version="1",
+            pool=WAREHOUSE_POOL,
+            metadata={
+                "dagster/column_schema": metadata.column_schema(source),
+                "dagster/column_lineage": metadata.identity_lineage(source, source),
+            },
+            automation_condition=FOLLOW,
+            **self._common("warehouse"),
+            **self._by_year(source),
+        )
+        def compute(table: Scan) -> Scan:
+            return table
+
+        return compute
+
+    def _lineage(self, expr: Any) -> dg.TableColumnLineage:
+        return metadata.lineage(expr, self.study.tables)
+
+    def _common(self, group: str) -> dict[str, Any]:
+        return {"group_name": group, "owners": [self.owner], "tags": {"study": self.study.name}}
+
+    def _by_year(self, table: Table) -> dict[str, Any]:
+        if table.partition_by is None:
+            return {}
+        return {"partitions_def": self.partitions, "backfill_policy": dg.BackfillPolicy.single_run()}

@@ -1,0 +1,160 @@
+"""Deliveries to bronze: which vendor files there are, which of them are new, and storing those.
+
+Belongs here: finding a vendor's delivery, and ingesting it unit by unit with proof that no line is lost. Does not
+belong here: Dagster, file formats, and how bytes are fetched or unpacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ratings_platform.engines.text import store
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import SourceError
+from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.reading import SourceFile
+from ratings_platform.schema.study import Ingest, VendorFiles
+from ratings_platform.sources.archives import open_plain
+from ratings_platform.sources.files import FoundFile, RawFile, find_files
+
+Log = Callable[[str], None]
+
+
+def delivery(vendor: VendorFiles, settings: Any, directory: Path, origin: str | None = None) -> list[FoundFile]:
+    """The vendor's files in a directory, in the first layout that is complete.
+
+    Raises SourceError naming what is missing when no layout is complete.
+    """
+    complaints = []
+    for layout in vendor.layouts(settings):
+        try:
+            found = find_files(directory, layout, origin=origin)
+        except SourceError as error:
+            complaints.append((len(layout), error))
+            continue
+        missing = [p for p in layout if not any(fnmatch(f.name.casefold(), p.casefold()) for f in found)]
+        if not missing:
+            return found
+        lost = SourceError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+            file=str(directory),
+            remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source.",
+        )
+        complaints.append((len(missing), lost))
+    raise min(complaints, key=lambda c: c[0])[1]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Files that are read in one go, as the bronze table's version remembers them.
+
+    `lines` = `structure` (headers, blank lines) + `kept` + `rejected`; `rejects` is the file that holds the latter.
+    """
+
+    id: str
+    name: str
+    lines: int
+    structure: int
+    kept: int
+    rejected: int
+    rejects: str | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Files ready to be published, and what the version is to say of itself."""
+
+    files: tuple[DataFile, ...]
+    info: Mapping[str, Any]
+
+
+def ingest(
+    spec: Ingest, delivered: Sequence[RawFile], known: Mapping[str, Scan], target: LakeTable, scratch: Path, log: Log
+) -> Publication:
+    """Store the units of a delivery that the bronze table does not have yet, and keep those that it has.
+
+    A unit is known by its files' checksums, its reader, and the tables that its rows may refer to: so unchanged input
+    is not parsed again, and a changed reader parses everything anew.
+    """
+    wanted = [file for file in delivered if _matches(file.name, spec.patterns)]
+    live = target.scan()
+    before = {unit.id: unit for unit in units(target)}
+    files: list[DataFile] = []
+    done: list[Unit] = []
+    for name, members in _units(spec, wanted):
+        identity = _identity(spec, name, members, known)
+        if identity in before:
+            unit, kept = before[identity], [f for f in live.files if f.path.startswith(identity)]
+            log(f"{name}: unchanged, {unit.kept:,} rows kept as they are")
+        else:
+            unit, kept = _store_unit(spec, name, identity, members, known, target, scratch, log)
+        done.append(unit)
+        files += kept
+    return Publication(tuple(files), {"units": [asdict(unit) for unit in done]})
+
+
+def units(table: LakeTable) -> list[Unit]:
+    """The units of a bronze table's last version."""
+    return [Unit(**unit) for unit in table.info().get("units", ())]
+
+
+@cache
+def reader_version(spec_reader: Callable[..., Any]) -> str:
+    """Changes when the module of the reader changes."""
+    source = inspect.getsource(inspect.getmodule(spec_reader) or spec_reader)
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+def _units(spec: Ingest, files: Sequence[RawFile]) -> list[tuple[str, list[RawFile]]]:
+    together = [f for f in files if _matches(f.name, spec.together)]
+    single = [(f.name, [f]) for f in files if f not in set(together)]
+    return single + ([(f"{together[0].name} … {together[-1].name}", together)] if together else [])
+
+
+def _identity(spec: Ingest, name: str, members: Sequence[RawFile], known: Mapping[str, Scan]) -> str:
+    parts = [name, reader_version(spec.reader), *(f"{f.sha256}/{f.member}" for f in members)]
+    parts += [path for scan in known.values() for path in sorted(f.path for f in scan.files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _store_unit(
+    spec: Ingest,
+    name: str,
+    identity: str,
+    members: Sequence[RawFile],
+    known: Mapping[str, Scan],
+    target: LakeTable,
+    scratch: Path,
+    log: Log,
+) -> tuple[Unit, list[DataFile]]:
+    start = time.perf_counter()
+    frames = {table: pl.scan_parquet(scan.paths) for table, scan in known.items()}
+    with open_plain(members, scratch) as plain:
+        parsed = spec.reader([SourceFile(raw.name, path) for raw, path in plain], frames)
+        stored = store(parsed, spec.table, target.uri, target.new_folder(identity))
+    seconds = time.perf_counter() - start
+    log(f"{name}: {stored.kept:,} rows kept, {stored.rejected:,} rejected, in {seconds:.1f} s")
+    unit = Unit(
+        identity,
+        name,
+        stored.lines,
+        stored.structure,
+        stored.kept,
+        stored.rejected,
+        stored.rejects.path if stored.rejects else None,
+    )
+    return unit, list(stored.files)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name.casefold(), pattern.casefold()) for pattern in patterns)

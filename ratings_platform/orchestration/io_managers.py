@@ -1,0 +1,146 @@
+"""IO managers for the lake and the warehouse. They carry lazy tables, never rows.
+
+Belongs here: how an asset's content reaches its store and how the next asset gets a scan of it, for one year, a range
+in a single run, or the whole. Does not belong here: how stores and engines work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from ratings_platform.orchestration.failures import as_dagster_failures
+from ratings_platform.orchestration.ingestion import Publication
+from ratings_platform.orchestration.metadata import PREVIEW_ROWS, bar_plot, markdown, size
+from ratings_platform.orchestration.resources import Platform
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
+from ratings_platform.schema.study import Plot
+from ratings_platform.schema.tables import Table
+
+ROW_COUNT, PARTITION_ROW_COUNT = "dagster/row_count", "dagster/partition_row_count"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Content that follows from an expression over scans, by table name; `metadata` is shown with it.
+
+    `preview` is how many rows of it are shown.
+    """
+
+    expr: ir.Table
+    scans: Mapping[str, Scan]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    preview: int = PREVIEW_ROWS
+
+
+class LakeIOManager(dg.IOManager):
+    """Publishes a `Derived` or a `Publication` as one version of a lake table, and loads tables as `Scan`s."""
+
+    def __init__(self, platform: Platform, tables: Mapping[dg.AssetKey, Table], plots: Sequence[Plot]):
+        self._platform, self._tables, self._plots = platform, tables, plots
+
+    def handle_output(self, context: dg.OutputContext, obj: Derived | Publication) -> None:
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            start = time.perf_counter()
+            target = self._platform.table(self._tables[context.asset_key])
+            years = _years(context)
+            if isinstance(obj, Derived):
+                files = self._platform.engine.write(
+                    obj.expr,
+                    obj.scans,
+                    target.table,
+                    target.uri,
+                    target.new_folder(),
+                    years=years,
+                    progress=context.log.info,
+                )
+                target.publish(files, years=years, info={"run": context.run_id})
+            else:
+                target.publish(obj.files, info={**obj.info, "run": context.run_id})
+            scan = target.scan(years)
+            context.add_output_metadata(
+                {
+                    ROW_COUNT: scan.rows,
+                    "dagster/uri": target.uri,
+                    "size": size(scan.size),
+                    "bytes": scan.size,
+                    "version": scan.version,
+                    "seconds": round(time.perf_counter() - start, 3),
+                    **(obj.metadata if isinstance(obj, Derived) else {}),
+                    **self._shown(scan, obj.preview if isinstance(obj, Derived) else PREVIEW_ROWS),
+                }
+            )
+            _count_partitions(context, years, scan.rows_by_year())
+
+    def load_input(self, context: dg.InputContext) -> Scan:
+        with as_dagster_failures():
+            scan = self._platform.table(self._tables[context.asset_key]).scan()
+            if scan.version is None:
+                raise PlatformError(
+                    "the table was never materialised",
+                    file=scan.root,
+                    remedy=f"Materialise {scan.table.path} first, or run the whole study: ratings-platform run",
+                )
+            return scan.of_years(_years(context) or ()) if context.has_asset_partitions else scan
+
+    def _shown(self, scan: Scan, preview: int) -> dict[str, dg.MetadataValue]:
+        name, rows = scan.table.name, scan.table.unbound()
+        plots = [plot for plot in self._plots if plot.table is scan.table]
+        wanted = {"preview": rows.limit(preview)} | {
+            plot.title: rows.group_by(series=rows[plot.series], position=rows[plot.position]).aggregate(n=rows.count())
+            for plot in plots
+        }
+        found = self._platform.engine.many_rows(wanted, {name: scan})
+        shown: dict[str, dg.MetadataValue] = {"preview": dg.MetadataValue.md(markdown(found["preview"]))}
+        for plot in plots:
+            series: dict[str, dict[int, int]] = {}
+            for row in found[plot.title].to_pylist():
+                series.setdefault(str(row["series"]), {})[int(row["position"])] = row["n"]
+            shown[plot.title] = bar_plot(plot.title, series)
+        return shown
+
+
+class WarehouseIOManager(dg.IOManager):
+    """Loads a `Scan` of the lake into the warehouse table of the same name."""
+
+    def __init__(self, platform: Platform, tables: Mapping[dg.AssetKey, Table]):
+        self._platform, self._tables = platform, tables
+
+    def handle_output(self, context: dg.OutputContext, obj: Scan) -> None:
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            start = time.perf_counter()
+            table, warehouse = self._tables[context.asset_key], self._platform.warehouse
+            years = _years(context)
+            loaded = warehouse.load(table, obj, years)
+            context.add_output_metadata(
+                {
+                    ROW_COUNT: loaded,
+                    "dagster/uri": warehouse.uri,
+                    "dagster/table_name": table.name,
+                    "seconds": round(time.perf_counter() - start, 3),
+                    "lake version": obj.version,
+                }
+            )
+            _count_partitions(context, years, obj.rows_by_year())
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        raise PlatformError(
+            f"{context.asset_key.to_user_string()} is the end of the line", remedy="Read the gold table of that name."
+        )
+
+
+def _years(context: dg.OutputContext | dg.InputContext) -> tuple[int, ...] | None:
+    return tuple(int(key) for key in context.asset_partition_keys) if context.has_asset_partitions else None
+
+
+def _count_partitions(context: dg.OutputContext, years: Sequence[int] | None, rows: Mapping[int, int]) -> None:
+    for year in years or ():
+        context.step_context.add_asset_metadata(
+            {PARTITION_ROW_COUNT: rows.get(year, 0)}, asset_key=context.asset_key, partition_key=str(year)
+        )

@@ -1,0 +1,119 @@
+"""Runs from the command line: through Dagster, in this process, recorded where the UI looks.
+
+Belongs here: the instance's home, starting a run, and following its events. Does not belong here: how progress is
+shown (`cli`), and what runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import dagster as dg
+
+from ratings_platform.orchestration.automation import name, of_study
+from ratings_platform.orchestration.notifications import failed_checks_of
+from ratings_platform.orchestration.partitions import range_tags
+from ratings_platform.schema.study import Study
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Something that happened in a run: a step began or ended, or a step says something."""
+
+    step: str | None
+    kind: str
+    message: str
+    done: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `errors` are one line each; `failed_checks` as `asset: check (severity)`."""
+
+    run_id: str
+    success: bool
+    errors: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+
+
+def run_study(
+    defs: dg.Definitions,
+    study: Study,
+    home: Path,
+    years: Sequence[int],
+    only: Sequence[str],
+    listen: Callable[[Progress], None],
+) -> Outcome:
+    """Materialise a study, or `only` the assets named `layer/table`, for a range of years in a single run."""
+    job = defs.resolve_job_def(name(study))
+    chosen = [dg.AssetKey(key.split("/")) for key in only] or None
+    return _execute(job, home, listen, tags=range_tags(years), asset_selection=chosen)
+
+
+def check_study(defs: dg.Definitions, study: Study, home: Path, listen: Callable[[Progress], None]) -> Outcome:
+    """Run the asset checks of a study alone, on what is materialised."""
+    job = defs.resolve_job_def(name(study, "_checks"))
+    return _execute(job, home, listen)
+
+
+def assets_of(defs: dg.Definitions, study: Study) -> list[str]:
+    """The study's assets, as `layer/table`."""
+    graph = defs.resolve_asset_graph()
+    return sorted(key.to_user_string() for key in of_study(study).resolve(graph))
+
+
+def prepare_home(home: Path) -> Path:
+    """Make Dagster's home with our instance settings, unless a user has put their own there; returns it."""
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(resources.files("ratings_platform").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], None], **how: object) -> Outcome:
+    prepare_home(home)
+    errors: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        run_id = dg._core.utils.make_new_run_id()
+        instance.add_event_listener(run_id, _listener(listen, errors))
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            **how,  # type: ignore[arg-type]
+        )
+        return Outcome(run_id, result.success, tuple(errors), tuple(failed_checks_of(instance, run_id)))
+
+
+def _listener(listen: Callable[[Progress], None], errors: list[str]) -> Callable[[dg.EventLogEntry], None]:
+    done, steps = 0, 0
+
+    def on_event(entry: dg.EventLogEntry) -> None:
+        nonlocal done, steps
+        event = entry.dagster_event
+        if event is None:
+            listen(Progress(entry.step_key, "said", entry.user_message, done, steps))
+        elif event.is_step_start:
+            listen(Progress(entry.step_key, "began", "", done, steps))
+        elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
+            done += 1
+            if event.is_step_failure:
+                data = event.step_failure_data
+                failure = data.user_failure_data
+                errors.append((failure and failure.description) or _last_line(data.error_display_string))
+            listen(Progress(entry.step_key, "ended", "", done, steps))
+
+    return on_event
+
+
+def _last_line(error: str) -> str:
+    lines = [line.strip() for line in error.splitlines() if line.strip() and not line.startswith(" ")]
+    return lines[-1] if lines else error

@@ -1,0 +1,31 @@
+"""The errors that people read: what is wrong, where, and what to do about it.
+
+Belongs here: the two kinds of failure and their one-line form. Does not belong here: how an orchestrator
+treats them (see `orchestration.failures`).
+"""
+
+from __future__ import annotations
+
+
+class PlatformError(Exception):
+    """Something is wrong that only a person can mend: a bad file, a wrong setting, a schema that drifted.
+
+    Trying again cannot help, so nothing retries it. `str()` gives one line: `place: problem. Remedy`.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, file: str | None = None, line: int | None = None):
+        self.problem, self.remedy, self.file, self.line = problem, remedy, file, line
+        place = ", ".join(p for p in (file, f"line {line}" if line is not None else None) if p)
+        super().__init__(f"{place + ': ' if place else ''}{problem.rstrip('.')}. {remedy}")
+
+
+class SettingsError(PlatformError):
+    """A setting is missing or makes no sense."""
+
+
+class SourceError(PlatformError):
+    """A source file as a whole cannot be used: missing, empty, truncated, of another vendor, wrongly encoded."""
+
+
+class PassingError(Exception):
+    """A fault that may be gone at the next try: a dropped connection, HTTP 429 or 5xx, a file locked for a moment."""

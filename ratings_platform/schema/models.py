@@ -1,0 +1,67 @@
+"""How a table follows from other tables: one Ibis expression each.
+
+Belongs here: what ties a declared table to the function that computes it, and what makes a business question of
+such a pair. Does not belong here: any particular expression (each study has its own), and running one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import ibis.expr.types as ir
+
+from ratings_platform.schema.tables import Table
+
+
+@dataclass(frozen=True)
+class Model:
+    """A table and the plain function from Ibis tables to an Ibis table that computes it.
+
+    The function's positional parameters are named after the tables it reads; a parameter with the name of the
+    model's own table is that table's last version (empty at first). Keyword-only parameters are settings.
+    `conserves` names inputs of which every row becomes exactly one row of the table; a check counts them.
+    """
+
+    table: Table
+    build: Callable[..., ir.Table]
+    conserves: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tables read, in the function's order."""
+        return tuple(p.name for p in self._parameters if p.kind is not p.KEYWORD_ONLY)
+
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY)
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.build).parameters.values())
+
+    def expression(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
+        """The expression over unbound tables, its columns cast to the declared types in the declared order."""
+        found = self.build(
+            *(tables[name].unbound() for name in self.inputs), **{name: settings[name] for name in self.settings}
+        )
+        want = self.table.ibis_schema
+        return found.select(**{name: found[name].cast(dtype(nullable=True)) for name, dtype in want.items()})
+
+
+@dataclass(frozen=True)
+class Question(Model):
+    """A business question: its answer is a small table, `definition` says what each word of it means.
+
+    `order` lists what the rows are sorted by, with `-` in front for descending; it is total.
+    """
+
+    question: str
+    definition: str
+    order: tuple[str, ...]
+
+    def expression(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
+        found = super().expression(tables, settings)
+        return found.order_by([found[o[1:]].desc() if o.startswith("-") else found[o].asc() for o in self.order])

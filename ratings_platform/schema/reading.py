@@ -1,0 +1,68 @@
+"""What a reader of vendor files takes and gives.
+
+Belongs here: the contract between a study's readers and the kernel that stores what they read. Does not belong
+here: any file format, and any writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from ratings_platform.schema.tables import Column, Table
+
+REJECTS = Table(
+    "bronze",
+    "rejects",
+    "One row per line of a source file that was refused, so that rows read = rows kept + rows rejected.",
+    (
+        Column("table", "string", "The bronze table that the line was meant for."),
+        Column("file", "string", "Name of the source file."),
+        Column("line", "int64", "Number of the line in that file, from 1.", minimum=1),
+        Column("reason", "string", "Why the line was refused."),
+        Column("raw", "string", "The line as it stands in the file; bytes that are no text appear as U+FFFD."),
+    ),
+    key=("table", "file", "line"),
+)
+
+
+class SourceFile(NamedTuple):
+    """A plain (unpacked) file to read: the vendor's name for it, and where its bytes are now."""
+
+    name: str
+    path: Path
+
+
+class Count(NamedTuple):
+    """What an independent count of one unit of files found.
+
+    `lines` is every line; `structure` those that hold no row by design (headers, blank lines).
+    """
+
+    lines: int
+    structure: int
+
+    @property
+    def rows(self) -> int:
+        return self.lines - self.structure
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One unit of source files, read lazily.
+
+    `rows` has the table's columns, typed. `rejects` has file (String), line (Int64), reason (String), raw (String);
+    it costs a second pass, so it is only run when `count().rows` shows that some rows were not kept.
+    """
+
+    rows: pl.LazyFrame
+    rejects: pl.LazyFrame
+    count: Callable[[], Count]
+
+
+# Files of one unit, and the bronze tables read before (by name) that the rows may refer to.
+Reader = Callable[[Sequence[SourceFile], Mapping[str, pl.LazyFrame]], Parsed]

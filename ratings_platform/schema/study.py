@@ -1,0 +1,96 @@
+"""What a study is: its vendor files, tables, models, questions and checks, as one declaration.
+
+Belongs here: the shape of that declaration, from which assets, checks, commands and documents are made. Does not
+belong here: any particular study, and what is made of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ibis.expr.types as ir
+
+from ratings_platform.schema.models import Model, Question
+from ratings_platform.schema.reading import REJECTS, Reader
+from ratings_platform.schema.tables import Table
+
+
+@dataclass(frozen=True)
+class VendorFiles:
+    """One vendor's delivery: what the raw layer holds.
+
+    `layouts` gives, from the study's settings, the ways in which the files may come: each a list of name patterns that
+    must all be met; the first layout that is met counts. `kaggle` is the dataset that offers the first layout.
+    """
+
+    name: str
+    description: str
+    kaggle: str
+    layouts: Callable[[Any], Sequence[Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """A bronze table and the reader that fills it from vendor files whose names match one of `patterns`.
+
+    `known` names bronze tables, read before, that the rows may refer to. Files matching `together` are many small
+    ones that are read as one unit.
+    """
+
+    table: Table
+    vendor: str
+    patterns: tuple[str, ...]
+    reader: Reader
+    known: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """A check that two small results are equal: `found` and `expected`, from functions with table names as parameters.
+
+    It stands on `table`, whose rows it vouches for.
+    """
+
+    name: str
+    description: str
+    table: Table
+    found: Callable[..., ir.Table]
+    expected: Callable[..., ir.Table]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Bars that the UI shows with a table: its rows counted by an integer column, one series for each value of another."""
+
+    table: Table
+    title: str
+    position: str
+    series: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study. `years` are its partitions; `warehouse` names the gold tables that the warehouse holds."""
+
+    name: str
+    title: str
+    years: tuple[int, ...]
+    vendors: tuple[VendorFiles, ...]
+    ingests: tuple[Ingest, ...]
+    models: tuple[Model, ...]
+    questions: tuple[Question, ...]
+    warehouse: tuple[str, ...]
+    settings: type[Any]
+    write_sample: Callable[..., Any]
+    reconciliations: tuple[Reconciliation, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """All declared tables by name, in the order in which they are made."""
+        made = [*(i.table for i in self.ingests), REJECTS, *(m.table for m in (*self.models, *self.questions))]
+        return {table.name: table for table in made}

@@ -1,0 +1,43 @@
+"""The market study's own settings.
+
+Belongs here: settings that mean nothing to other studies. Does not belong here: shared ones (`ratings_platform.settings`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from ratings_platform.settings import StudySettings
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class MarketStudySettings(StudySettings):
+    """Which vendor files make up the study, and the weight of its Bayesian means."""
+
+    netflix_files: Names = Field(
+        tuple(f"combined_data_{n}.txt" for n in range(1, 5)),
+        description="Netflix's rating files; a directory with mv_0000001.txt … instead needs no change.",
+    )
+    amazon_files: Names = Field(
+        ("Video_v1_00", "Video_DVD_v1_00", "Digital_Video_Download_v1_00"),
+        description="The Amazon file set: what stands between amazon_reviews_us_ and .tsv in each name.",
+    )
+    bayesian_weight: float = Field(
+        100.0, ge=0, description="How many ratings the company's mean weighs in a Bayesian mean."
+    )
+
+    @field_validator("netflix_files", "amazon_files", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("netflix_files", "amazon_files")
+    @classmethod
+    def _plain_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any(set(name) & set("/\\*?[]") for name in value):
+            raise ValueError("give file names separated by commas, without folders or wildcards")
+        return value

@@ -1,0 +1,90 @@
+"""The market study, declared: vendor files, tables, models, questions, checks.
+
+Belongs here: putting the study's parts together. Does not belong here: the parts themselves, and Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis.expr.types as ir
+
+from ratings_platform.schema.study import Ingest, Plot, Reconciliation, Study, VendorFiles
+from ratings_platform.studies.market_study import models, readers
+from ratings_platform.studies.market_study import tables as t
+from ratings_platform.studies.market_study.answers import QUESTIONS
+from ratings_platform.studies.market_study.sample import write_sample
+from ratings_platform.studies.market_study.settings import MarketStudySettings
+
+
+def _netflix_layouts(settings: MarketStudySettings) -> Sequence[Sequence[str]]:
+    return ["movie_titles.csv", *settings.netflix_files], ["movie_titles.csv", "mv_*.txt"]
+
+
+def _amazon_layouts(settings: MarketStudySettings) -> Sequence[Sequence[str]]:
+    return ([f"amazon_reviews_us_{name}.tsv" for name in settings.amazon_files],)
+
+
+def _ratings_per_company(ratings: ir.Table) -> ir.Table:
+    return ratings.group_by("company").aggregate(rows=ratings.count(), stars=ratings.star_rating.sum())
+
+
+def _facts_per_company(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
+    per_product = fact_rating.group_by("product_key").aggregate(
+        rows=fact_rating.count(), stars=fact_rating.star_rating.sum()
+    )
+    joined = per_product.join(dim_product, "product_key")
+    return joined.group_by("company").aggregate(
+        rows=joined["rows"].sum().cast("int64"), stars=joined.stars.sum().cast("int64")
+    )
+
+
+STUDY = Study(
+    name="market-study",
+    title="Market study",
+    years=t.YEARS,
+    vendors=(
+        VendorFiles(
+            "netflix_prize",
+            "The Netflix Prize files as delivered: film titles and ratings.",
+            "netflix-inc/netflix-prize-data",
+            _netflix_layouts,
+        ),
+        VendorFiles(
+            "amazon_reviews",
+            "Amazon's video review files as delivered.",
+            "cynthiarempel/amazon-us-customer-reviews-dataset",
+            _amazon_layouts,
+        ),
+    ),
+    ingests=(
+        Ingest(t.MOVIES_NETFLIX, "netflix_prize", ("movie_titles.csv",), readers.read_movies_netflix),
+        Ingest(
+            t.RATINGS_NETFLIX,
+            "netflix_prize",
+            ("*.txt",),
+            readers.read_ratings_netflix,
+            known=("movies_netflix",),
+            together=("mv_*.txt",),
+        ),
+        Ingest(t.RATINGS_AMAZON, "amazon_reviews", ("amazon_reviews_us_*.tsv",), readers.read_ratings_amazon),
+    ),
+    models=(*models.SILVER, *models.GOLD),
+    questions=QUESTIONS,
+    warehouse=("dim_time", "dim_product", "fact_rating"),
+    settings=MarketStudySettings,
+    write_sample=write_sample,
+    reconciliations=(
+        Reconciliation(
+            "totals_per_company",
+            "Ratings and sum of stars of each company are those of silver/ratings.",
+            t.FACT_RATING,
+            _facts_per_company,
+            _ratings_per_company,
+        ),
+    ),
+    plots=(
+        Plot(t.RATINGS, "Ratings by stars", "star_rating", "company"),
+        Plot(t.RATINGS, "Ratings by year", "year", "company"),
+    ),
+)

@@ -1,0 +1,151 @@
+"""The warehouse in one DuckDB file.
+
+Belongs here: loading tables into the file, whole or by year, in one transaction each, and asking it questions. Does
+not belong here: which tables a warehouse holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from ratings_platform.schema.ddl import comments, create_table
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
+from ratings_platform.schema.scans import duckdb_types, scan_sql
+from ratings_platform.schema.sql import compiled, quoted
+from ratings_platform.schema.tables import Table
+
+_LOCK_WAIT_SECONDS = 20.0
+
+
+class DuckDBWarehouse:
+    """A DuckDB file with one table for each declared table. Connections are opened late and closed early.
+
+    DuckDB lets one process write at a time: an opening that finds the file locked waits a little, then names the
+    program that holds it.
+    """
+
+    kind = "duckdb"
+
+    def __init__(self, path: Path, memory_limit: str, *, lock_wait: float = _LOCK_WAIT_SECONDS):
+        self.path = path
+        self.uri = f"duckdb:///{path}"
+        self._memory_limit = memory_limit
+        self._lock_wait = lock_wait
+
+    def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
+        """Replace a table by the rows of a scan, or some `years` of a partitioned one; returns rows loaded.
+
+        One transaction: readers and later runs see all of it or nothing.
+        """
+        with self._connect() as connection:
+            connection.execute("begin")
+            present = self._columns(connection, table)
+            if years is None or not present or self._years(connection, table) <= set(years):
+                connection.execute(f"drop table if exists {quoted(table.name)}")
+                for statement in (create_table(table), *comments(table)):
+                    connection.execute(statement)
+            else:
+                self._refuse_drift(table, present)
+                span = ", ".join(str(int(year)) for year in years)
+                connection.execute(
+                    f"delete from {quoted(table.name)} where {quoted(table.partition_by or '')} in ({span})"
+                )
+            loaded = connection.execute(f"insert into {quoted(table.name)} {scan_sql(scan)}").fetchone()
+            connection.execute("commit")
+        return int(loaded[0]) if loaded else 0
+
+    def rows(self, expr: ir.Expr) -> pa.Table:
+        """A small result, asked of the warehouse's own tables."""
+        return self.query(compiled(expr))
+
+    def query(self, sql: str) -> pa.Table:
+        with self._connect(read_only=True) as connection:
+            return connection.sql(sql).to_arrow_table()
+
+    def columns(self, table: Table) -> dict[str, str]:
+        """Names and types of a table's columns as the warehouse has them; empty when it has no such table."""
+        with self._connect(read_only=True) as connection:
+            return self._columns(connection, table)
+
+    def row_count(self, table: Table) -> int:
+        return self.query(f"select count(*) as n from {quoted(table.name)}")["n"][0].as_py()
+
+    @property
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+        found = connection.execute(
+            "select column_name, data_type from duckdb_columns() where table_name = ? order by column_index",
+            [table.name],
+        )
+        return dict(found.fetchall())
+
+    def _years(self, connection: duckdb.DuckDBPyConnection, table: Table) -> set[int]:
+        sql = f"select distinct {quoted(table.partition_by or '')} from {quoted(table.name)}"
+        return {year for (year,) in connection.execute(sql).fetchall()}
+
+    def _refuse_drift(self, table: Table, present: dict[str, str]) -> None:
+        declared = duckdb_types(table)
+        if present != declared:
+            differing = sorted(name for name in {*present, *declared} if present.get(name) != declared.get(name))
+            raise PlatformError(
+                f"table {table.name} has other columns than declared: {', '.join(differing)}",
+                file=str(self.path),
+                remedy=f"Load it anew with all years: ratings-platform run --only warehouse/{table.name}",
+            )
+
+    @contextmanager
+    def _connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        if read_only and not self.path.exists():
+            raise PlatformError(
+                "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
+            )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _patiently(
+            lambda: duckdb.connect(str(self.path), read_only=read_only, config={"memory_limit": self._memory_limit}),
+            self.path,
+            self._lock_wait,
+        )
+        try:
+            yield connection
+        except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise PlatformError(
+                    "the disk is full",
+                    file=str(self.path),
+                    remedy="Free some space and run again; nothing was changed.",
+                ) from error
+            raise
+        finally:
+            connection.close()
+
+
+def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return connect()
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise PlatformError(
+                    f"the file cannot be opened as a DuckDB database ({str(error).splitlines()[0]})",
+                    file=str(path),
+                    remedy="Move it away, or point RATINGS_WAREHOUSE elsewhere, and load the warehouse again.",
+                ) from error
+            if time.monotonic() > deadline:
+                holder = str(error).partition("Conflicting lock is held in ")[2].split(". ")[0] or "another program"
+                raise PlatformError(
+                    f"the warehouse file is locked by {holder}",
+                    file=str(path),
+                    remedy="Close that program, or wait until it has finished, and run again.",
+                ) from error
+            time.sleep(0.2)

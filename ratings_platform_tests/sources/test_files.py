@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ratings_platform.schema.errors import SourceError
+from ratings_platform.sources.files import RawFile, find_files, register
+
+pytestmark = pytest.mark.unit
+
+
+def put(path: Path, data: bytes = b"data") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def put_zip(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"packed")
+    return path
+
+
+def test_finds_plain_and_packed_files_in_the_tree(tmp_path: Path) -> None:
+    put(tmp_path / "b" / "Combined_Data_2.TXT")
+    put(tmp_path / "c.tsv.gz", gzip.compress(b"tabs"))
+    put_zip(tmp_path / "all.zip", "netflix/combined_data_1.txt", "netflix/README")
+    put(tmp_path / "._combined_data_3.txt")
+    put(tmp_path / "combined_data_4.txt.part")
+    found = find_files(tmp_path, ["combined_data_*.txt", "*.tsv"])
+    assert [(file.name, Path(file.container).name, file.member, file.size) for file in found] == [
+        ("c.tsv", "c.tsv.gz", "c.tsv", 4),
+        ("combined_data_1.txt", "all.zip", "netflix/combined_data_1.txt", 6),
+        ("Combined_Data_2.TXT", "Combined_Data_2.TXT", None, 4),
+    ]
+    assert found[2].origin == f"file://{tmp_path}/b/Combined_Data_2.TXT"
+
+
+def test_the_origin_can_be_told(tmp_path: Path) -> None:
+    put(tmp_path / "a.csv")
+    assert find_files(tmp_path, ["a.csv"], origin="kaggle:vendor/ratings")[0].origin == "kaggle:vendor/ratings"
+
+
+def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put_zip(tmp_path / "a.zip", "titles.csv")
+    put(tmp_path / "titles.csv.gz", gzip.compress(b"x"))
+    put(tmp_path / "z" / "deeper" / "titles.csv")
+    put(tmp_path / "z" / "titles.csv")
+    with caplog.at_level(logging.WARNING):
+        (file,) = find_files(tmp_path, ["*.csv"])
+    assert file.container == str(tmp_path / "z" / "titles.csv")
+    assert "3 files are passed over" in caplog.text
+    assert f"{file.container} is read" in caplog.text
+
+
+def test_of_two_packed_files_the_first_path_wins(tmp_path: Path) -> None:
+    put_zip(tmp_path / "b.zip", "titles.csv")
+    put_zip(tmp_path / "a.zip", "titles.csv")
+    assert [Path(file.container).name for file in find_files(tmp_path, ["*.csv"])] == ["a.zip"]
+
+
+def test_a_missing_file_names_the_directory_and_what_was_sought(tmp_path: Path) -> None:
+    put(tmp_path / "other.txt")
+    with pytest.raises(SourceError, match=r"no file named movie_titles\.csv or movie_titles\.txt") as caught:
+        find_files(tmp_path, ["movie_titles.csv", "movie_titles.txt"])
+    assert str(tmp_path) in str(caught.value)
+    assert "Put the vendor's files there" in str(caught.value)
+
+
+def test_a_missing_directory(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such directory"):
+        find_files(tmp_path / "nowhere", ["*"])
+
+
+def test_empty_files(tmp_path: Path) -> None:
+    put(tmp_path / "plain" / "a.txt", b"")
+    put(tmp_path / "gz" / "a.txt.gz", gzip.compress(b""))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", b"")
+    for place in (tmp_path / "plain", tmp_path / "gz", tmp_path):
+        with pytest.raises(SourceError, match="the file is empty"):
+            find_files(place, ["a.txt"])
+
+
+def test_registers_the_checksum_of_the_container(tmp_path: Path) -> None:
+    path = put_zip(tmp_path / "all.zip", "a.txt", "b.txt")
+    told: list[int] = []
+    first, second = register(find_files(tmp_path, ["*.txt"]), progress=told.append)
+    assert first.sha256 == second.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert first.bytes == path.stat().st_size
+    assert told == [first.bytes]
+
+
+def test_a_registration_survives_json(tmp_path: Path) -> None:
+    put(tmp_path / "a.txt")
+    (file,) = register(find_files(tmp_path, ["*.txt"]))
+    assert RawFile.from_dict(json.loads(json.dumps(file.to_dict()))) == file
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+    kept, touched = put(tmp_path / "kept.txt"), put(tmp_path / "touched.txt")
+    before = register(find_files(tmp_path, ["*.txt"]))
+    # Other bytes of the same size and time stand for "not read".
+    time = kept.stat().st_mtime_ns
+    kept.write_bytes(b"DATA")
+    os.utime(kept, ns=(time, time))
+    touched.write_bytes(b"DATA")
+    os.utime(touched, ns=(time + 1, time + 1))
+    told: list[int] = []
+    after = register(find_files(tmp_path, ["*.txt"]), before, told.append)
+    assert after[0] == before[0]
+    assert after[1].sha256 == hashlib.sha256(b"DATA").hexdigest()
+    assert told == [4]
+
+
+def test_a_file_still_being_written_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.txt")
+    found = find_files(tmp_path, ["*.txt"])
+    path.write_bytes(b"more data")
+    with pytest.raises(SourceError, match="changed while it was read"):
+        register(found)
