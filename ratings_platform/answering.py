@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import ibis
 import pyarrow as pa
 
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.documents import data_dictionary
 from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.lineage import column_lineage
 from ratings_platform.schema.models import Question
 from ratings_platform.schema.reading import REJECTS
 from ratings_platform.schema.sql import compiled
@@ -42,8 +45,8 @@ def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
         known = ", ".join(q.table.name for q in study.questions)
         raise PlatformError(f"there is no question {only!r}", remedy=f"Questions: {known}.")
     if dialect == "spark":
-        # Ibis finds Spark's types only once its backend was touched.
-        import ibis.backends.sql.compilers.pyspark
+        # Ibis knows its options for Spark only once the backend was touched.
+        _ = ibis.pyspark
     values = load_study_settings(study.settings).model_dump()
     return {q.table.name: compiled(q.expression(study.tables, values), DIALECTS[dialect]) for q in chosen}
 
@@ -54,6 +57,15 @@ def rejects(settings: Settings, limit: int | None = None) -> tuple[pa.Table, pa.
     counts = rows.group_by("table", "file", "reason").aggregate(rows=rows.count()).order_by("table", "file", "reason")
     listed = rows.order_by(*REJECTS.key)
     return _ask(settings, REJECTS, counts), _ask(settings, REJECTS, listed.limit(limit) if limit else listed)
+
+
+def dictionary(study: Study) -> str:
+    """The data dictionary in Markdown."""
+    values = load_study_settings(study.settings).model_dump()
+    derived = (*study.models, *study.questions)
+    lineage = {m.table.path: column_lineage(m.expression(study.tables, values)) for m in derived}
+    title = f"{study.title}: data dictionary"
+    return data_dictionary(title, list(study.tables.values()), lineage, study.questions)
 
 
 def written(study: Study, found: dict[str, pa.Table], form: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,8 @@ from ratings_platform.schema.errors import PassingError, PlatformError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from dagster import Definitions
+    from rich.console import Console
 
     from ratings_platform.orchestration.running import Outcome, Progress
     from ratings_platform.schema.study import Study
@@ -194,7 +196,7 @@ def _open(name: str) -> tuple[Study, Settings]:
     return study, settings
 
 
-def _definitions():  # type: ignore[no-untyped-def]
+def _definitions() -> Definitions:
     from ratings_platform.definitions import defs
 
     return defs()
@@ -228,18 +230,20 @@ def _report(outcome: Outcome) -> None:
 @contextmanager
 def _told() -> Iterator[Callable[[Progress], None]]:
     """A display of a run's progress: a bar on a terminal, a line for each step elsewhere."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     console = _console(err=True)
     columns = (TextColumn("{task.description:<48}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task("starting", total=None)
 
-        def tell(progress: Progress) -> None:  # type: ignore[valid-type]
-            step = (progress.step or "").replace("__", "/", 1)  # type: ignore[attr-defined]
-            bars.update(bar, total=progress.steps or None, completed=progress.done, description=step or None)  # type: ignore[attr-defined]
-            if progress.kind == "said" and progress.message:  # type: ignore[attr-defined]
-                console.print(f"{step}: {progress.message}", highlight=False, markup=False, soft_wrap=True)  # type: ignore[attr-defined]
+        def tell(progress: Progress) -> None:
+            step = (progress.step or "run").replace("__", "/", 1)
+            doing = progress.message if progress.kind == "murmured" else step
+            bars.update(bar, total=progress.steps or None, completed=progress.done, description=doing)
+            if progress.kind == "said":
+                console.print(f"{step}: {progress.message}", highlight=False, markup=False, soft_wrap=True)
 
         yield tell
 
@@ -293,7 +297,7 @@ def _print_rows(rows: pa.Table) -> None:
     _print_table(names, [[shown(v, n) for n, v in row.items()] for row in rows.to_pylist()], numbers)
 
 
-def _print_table(names, rows, numbers):  # type: ignore[no-untyped-def]
+def _print_table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Container[int]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -305,7 +309,7 @@ def _print_table(names, rows, numbers):  # type: ignore[no-untyped-def]
     _console().print(table)
 
 
-def _console(*, err: bool = False):  # type: ignore[no-untyped-def]
+def _console(*, err: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if err else sys.stdout

@@ -6,12 +6,16 @@ Belongs here: nothing but gathering. Does not belong here: any asset.
 from __future__ import annotations
 
 import importlib
+import warnings
 
 import dagster as dg
 
 from ratings_platform import studies
 from ratings_platform.orchestration.build import shared_definitions
 from ratings_platform.settings import load_settings, refuse_unknown_names
+
+# Back-fills of many years in a single run rest on it; Dagster has called it beta for years.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 
 
 @dg.definitions

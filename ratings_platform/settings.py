@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from ratings_platform.schema.errors import SettingsError
 
 PREFIX = "RATINGS_"
 _SCHEME = "duckdb:///"
+_PASSWORD = re.compile(r"://[^/]*@")
 
 S = TypeVar("S", bound="StudySettings")
 
@@ -31,7 +33,9 @@ class StudySettings(BaseSettings):
     A study with settings of its own declares a subclass in its folder.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
 
 class Settings(StudySettings):
@@ -106,6 +110,9 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises SettingsError, one line, when a value makes no sense.
     """
+    for name, value in _dotenv().items():
+        if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
+            os.environ.setdefault(name, value)
     return _load(Settings, overrides)
 
 
@@ -120,17 +127,25 @@ def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        shown = "" if name == f"{PREFIX}WEBHOOK" else f" is {first['input']!r}"
+        shown = "" if name == f"{PREFIX}WEBHOOK" else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
         raise SettingsError(
             f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}",
             remedy="See .env.example for all settings.",
         ) from None
 
 
+def _dotenv() -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(".env") if Path(".env").is_file() else {}
+    except UnicodeDecodeError:
+        raise SettingsError("the file is not UTF-8", file=".env", remedy="Save it as UTF-8.") from None
+
+
 def refuse_unknown_names(*groups: type[StudySettings]) -> None:
     """Raise SettingsError when the environment or `.env` holds a name with our prefix that no group declares."""
-    known = {PREFIX + name.upper() for group in (Settings, *groups) for name in group.model_fields}
-    given = {*os.environ, *(dotenv_values(".env") if Path(".env").is_file() else ())}
+    declared: list[type[StudySettings]] = [Settings, *groups]
+    known = {PREFIX + name.upper() for group in declared for name in group.model_fields}
+    given = {*os.environ, *_dotenv()}
     for name in sorted(n.upper() for n in given if n.upper().startswith(PREFIX)):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

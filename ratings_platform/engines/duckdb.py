@@ -36,7 +36,10 @@ class DuckDBEngine:
     kind = "duckdb"
 
     def __init__(self, memory_limit: str, temp_directory: Path):
-        self._config = {"memory_limit": memory_limit, "temp_directory": str(temp_directory)}
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(temp_directory),
+        }
 
     def rows(self, expr: ir.Expr, scans: Mapping[str, Scan]) -> pa.Table:
         """The result of an expression in memory: for small results only."""

@@ -7,6 +7,7 @@ the data.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +18,18 @@ import polars as pl
 
 from ratings_platform.schema.errors import PassingError, PlatformError
 
+# DuckDB and Polars hand on the system's words, not its error number.
+_NO_ROOM = (*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "max_temp_directory_size")
+
 
 @contextmanager
 def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
-    """Turn faults of writing `what` below `root/folder` into the platform's errors, and remove the half-written folder."""
+    """Turn faults of writing `what` below `root/folder` into the platform's errors; remove the half-written folder."""
     try:
         yield
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, pl.exceptions.ComputeError) as error:
         shutil.rmtree(Path(root, folder), ignore_errors=True)
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        if full or "max_temp_directory_size" in str(error):
+        if any(words in str(error) for words in _NO_ROOM):
             raise PlatformError(
                 f"the disk is full: {what} could not be written",
                 file=root,

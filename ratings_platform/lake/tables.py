@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,8 @@ from ratings_platform.schema.tables import Table
 logger = logging.getLogger(__name__)
 
 _PUBLISH_TRIES = 10
+# In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
+_MISREAD = re.compile(r"[%=\\]")
 
 
 class LakeTable:
@@ -37,6 +40,12 @@ class LakeTable:
     """
 
     def __init__(self, root: str, table: Table):
+        if _MISREAD.search(root):
+            raise PlatformError(
+                "the folder's path holds one of % = \\, which libraries read as something else",
+                file=root,
+                remedy="Choose another folder: set RATINGS_LAKE.",
+            )
         self.table = table
         self.uri = f"{root.rstrip('/')}/{table.path}"
 
@@ -71,28 +80,29 @@ class LakeTable:
         `info` is kept with the version. Files that are live already may be named again and stay. Returns the version.
         Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other.
         """
-        commit = CommitProperties(custom_metadata={"info": json.dumps(info or {})})
+        # No retries inside: the library would only look for files removed twice, and let two writers both add.
+        commit = CommitProperties(custom_metadata={"info": json.dumps(info or {})}, max_commit_retries=0)
         for _ in range(_PUBLISH_TRIES):
             delta = self._open()
             try:
                 if delta is None:
                     self._create(files, commit)
-                else:
-                    self._refuse_drift(delta)
-                    self._replace(delta, files, years, commit)
+                    return 0
+                self._refuse_drift(delta)
+                self._replace(delta, files, years, commit)
+                return delta.version() + 1
             except CommitFailedError as conflict:
                 logger.info("%s: another writer published first, trying again (%s)", self.table.path, conflict)
                 time.sleep(0.1)
                 continue
-            except DeltaError as error:
+            except (DeltaError, OSError) as error:
                 if delta is None and self._open() is not None:  # another writer created the table just now
                     continue
                 raise PlatformError(
-                    f"the new version could not be published: {error}",
+                    f"the new version could not be published: {_one_line(error)}",
                     file=self.uri,
                     remedy="Mend the storage named in the message and run again; readers still see the last version.",
                 ) from error
-            return DeltaTable(self.uri).version()
         raise PassingError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
 
     def _open(self) -> DeltaTable | None:
@@ -158,7 +168,12 @@ class LakeTable:
         return pa.schema(Schema.from_arrow(self.table.arrow_schema).to_arrow())
 
 
-def _partition(file: DataFile, table: Table) -> dict[str, str]:
+def _one_line(error: Exception) -> str:
+    """The library's words without its colours, arrows and line breaks."""
+    return " ".join(re.sub(r"\x1b\[\d*m|↳", " ", str(error)).split())
+
+
+def _partition(file: DataFile, table: Table) -> dict[str, str | None]:
     return {table.partition_by: str(file.year)} if table.partition_by else {}
 
 

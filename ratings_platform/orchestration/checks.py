@@ -7,7 +7,9 @@ All checks of a table run in one step, after its asset; a partitioned run's chec
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -75,7 +77,7 @@ class CheckFactory:
                 "The files have the declared columns and types.",
                 lambda p, y: _columns(p, table, y),
             ),
-            *(Check(r.name, r.description, lambda p, y, r=r: counts.of(r, p, y)) for r in promised),
+            *(Check(r.name, r.description, partial(counts.of, r)) for r in promised),
         ]
 
     def _of_bronze(self, spec: Ingest) -> list[Check]:
@@ -207,7 +209,7 @@ def _step(study: str, checks: _Checks) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name=f"{name}__checks", specs=specs, can_subset=True)
     def run(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterable[dg.AssetCheckResult]:
-        with as_dagster_failures():
+        with as_dagster_failures(), _reading(platform, first):
             years = years_of_run(context.run)
             selected = {(chosen.asset_key, chosen.name) for chosen in context.selected_asset_check_keys}
             for (key, _), check in ((of, check) for of, check in by_key.items() if of in selected):
@@ -219,6 +221,11 @@ def _step(study: str, checks: _Checks) -> dg.AssetChecksDefinition:
                 )
 
     return run
+
+
+def _reading(platform: Platform, key: dg.AssetKey) -> AbstractContextManager[None]:
+    """The warehouse kept open for checks of its tables; nothing for those of the lake."""
+    return platform.warehouse.kept_open(read_only=True) if key.path[0] == "warehouse" else nullcontext()
 
 
 def _key(table: Table) -> dg.AssetKey:

@@ -58,7 +58,7 @@ class LakeIOManager(dg.IOManager):
                     target.uri,
                     target.new_folder(),
                     years=years,
-                    progress=context.log.info,
+                    progress=context.log.debug,
                 )
                 target.publish(files, years=years, info={"run": context.run_id})
             else:
@@ -114,25 +114,27 @@ class WarehouseIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Scan) -> None:
         with as_dagster_failures(context.step_context.previous_attempt_count):
-            start = time.perf_counter()
-            table, warehouse = self._tables[context.asset_key], self._platform.warehouse
             years = _years(context)
-            loaded = warehouse.load(table, obj, years)
-            context.add_output_metadata(
-                {
-                    ROW_COUNT: loaded,
-                    "dagster/uri": warehouse.uri,
-                    "dagster/table_name": table.name,
-                    "seconds": round(time.perf_counter() - start, 3),
-                    "lake version": obj.version,
-                }
-            )
+            context.add_output_metadata(load_warehouse(self._platform, self._tables[context.asset_key], obj, years))
             _count_partitions(context, years, obj.rows_by_year())
 
     def load_input(self, context: dg.InputContext) -> Any:
         raise PlatformError(
             f"{context.asset_key.to_user_string()} is the end of the line", remedy="Read the gold table of that name."
         )
+
+
+def load_warehouse(platform: Platform, table: Table, scan: Scan, years: Sequence[int] | None = None) -> dict[str, Any]:
+    """Load a scan into the warehouse table of the same name; what the UI shows of it."""
+    start = time.perf_counter()
+    loaded = platform.warehouse.load(table, scan, years)
+    return {
+        ROW_COUNT: loaded,
+        "dagster/uri": platform.warehouse.uri,
+        "dagster/table_name": table.name,
+        "seconds": round(time.perf_counter() - start, 3),
+        "lake version": scan.version,
+    }
 
 
 def _years(context: dg.OutputContext | dg.InputContext) -> tuple[int, ...] | None:

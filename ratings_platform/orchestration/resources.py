@@ -19,7 +19,7 @@ from ratings_platform.settings import Settings
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
 
 
-class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Platform(dg.ConfigurableResource):
     """Lake, engine and warehouse, where the settings say."""
 
     source: str
@@ -58,10 +58,15 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def warehouse(self) -> DuckDBWarehouse:
-        return DuckDBWarehouse(Path(self.warehouse_file), self.memory_limit)
+        return _warehouse(Path(self.warehouse_file), self.memory_limit)
 
     def table(self, table: Table) -> LakeTable:
         return LakeTable(self.lake_root, table)
+
+
+@cache
+def _warehouse(path: Path, memory_limit: str) -> DuckDBWarehouse:
+    return DuckDBWarehouse(path, memory_limit)
 
 
 @cache

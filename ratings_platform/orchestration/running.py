@@ -6,7 +6,9 @@ shown (`cli`), and what runs.
 
 from __future__ import annotations
 
+import logging
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +24,10 @@ from ratings_platform.schema.study import Study
 
 @dataclass(frozen=True)
 class Progress:
-    """Something that happened in a run: a step began or ended, or a step says something."""
+    """Something that happened in a run, by `kind`: a step `began` or `ended`, or it `said` or `murmured` something.
+
+    Murmurs are for a display that is overwritten. `done` of `steps` are finished; `steps` is 0 until it is known.
+    """
 
     step: str | None
     kind: str
@@ -81,7 +86,7 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
     prepare_home(home)
     errors: list[str] = []
     with dg.DagsterInstance.get() as instance:
-        run_id = dg._core.utils.make_new_run_id()
+        run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, _listener(listen, errors))
         result = job.execute_in_process(
             instance=instance,
@@ -100,7 +105,8 @@ def _listener(listen: Callable[[Progress], None], errors: list[str]) -> Callable
         nonlocal done, steps
         event = entry.dagster_event
         if event is None:
-            listen(Progress(entry.step_key, "said", entry.user_message, done, steps))
+            kind = "murmured" if int(entry.level) <= logging.DEBUG else "said"
+            listen(Progress(entry.step_key, kind, entry.user_message, done, steps))
         elif event.is_step_start:
             listen(Progress(entry.step_key, "began", "", done, steps))
         elif event.is_step_success or event.is_step_failure or event.is_step_skipped:

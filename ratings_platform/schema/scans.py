@@ -42,4 +42,5 @@ def _of_years(scan: Scan) -> str:
     if scan.years is None or scan.table.partition_by or scan.table.time_column is None:
         return ""
     day = quoted(scan.table.time_column)
-    return " where " + " or ".join(f"{day} between date '{y}-01-01' and date '{y}-12-31'" for y in scan.years)
+    spans = (f"{day} between date '{y}-01-01' and date '{y}-12-31'" for y in scan.years)
+    return " where " + (" or ".join(spans) or "false")

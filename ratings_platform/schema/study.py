@@ -64,7 +64,7 @@ class Reconciliation:
 
 @dataclass(frozen=True)
 class Plot:
-    """Bars that the UI shows with a table: its rows counted by an integer column, one series for each value of another."""
+    """Bars that the UI shows with a table: rows counted by the column `position`, one series a value of `series`."""
 
     table: Table
     title: str

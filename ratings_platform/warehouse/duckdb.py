@@ -39,6 +39,7 @@ class DuckDBWarehouse:
         self.uri = f"duckdb:///{path}"
         self._memory_limit = memory_limit
         self._lock_wait = lock_wait
+        self._kept: duckdb.DuckDBPyConnection | None = None
 
     def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
         """Replace a table by the rows of a scan, or some `years` of a partitioned one; returns rows loaded.
@@ -78,6 +79,15 @@ class DuckDBWarehouse:
     def row_count(self, table: Table) -> int:
         return self.query(f"select count(*) as n from {quoted(table.name)}")["n"][0].as_py()
 
+    @contextmanager
+    def kept_open(self, *, read_only: bool = False) -> Iterator[None]:
+        """One connection for all that happens in the block: opening and closing a large file takes its time."""
+        with self._connect(read_only=read_only) as self._kept:
+            try:
+                yield
+            finally:
+                self._kept = None
+
     @property
     def exists(self) -> bool:
         return self.path.exists()
@@ -105,18 +115,23 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._kept is not None:
+            yield self._kept
+            return
         if read_only and not self.path.exists():
             raise PlatformError(
                 "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _patiently(
-            lambda: duckdb.connect(str(self.path), read_only=read_only, config={"memory_limit": self._memory_limit}),
-            self.path,
-            self._lock_wait,
-        )
         try:
-            yield connection
+            with _patiently(
+                lambda: duckdb.connect(
+                    str(self.path), read_only=read_only, config={"memory_limit": self._memory_limit}
+                ),
+                self.path,
+                self._lock_wait,
+            ) as connection:
+                yield connection
         except duckdb.Error as error:
             if "No space left" in str(error):
                 raise PlatformError(
@@ -125,8 +140,6 @@ class DuckDBWarehouse:
                     remedy="Free some space and run again; nothing was changed.",
                 ) from error
             raise
-        finally:
-            connection.close()
 
 
 def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wait: float) -> duckdb.DuckDBPyConnection:
@@ -135,7 +148,9 @@ def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wai
         try:
             return connect()
         except duckdb.IOException as error:
-            if "lock" not in str(error):
+            if "No space left" in str(error):
+                raise
+            if "Could not set lock" not in str(error):
                 raise PlatformError(
                     f"the file cannot be opened as a DuckDB database ({str(error).splitlines()[0]})",
                     file=str(path),

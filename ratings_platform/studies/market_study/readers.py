@@ -37,8 +37,8 @@ FIRST_DAY, LAST_DAY = date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31)
 RELEASE_YEARS = range(1800, 2101)
 INT32_MAX = 2**31 - 1
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-# A table's column captions, as spreadsheets and careless concatenation leave them: two words where numbers belong.
-CAPTIONS = r'^\ufeff?"?[A-Za-z][\w ]*"?,"?[A-Za-z][\w ]*"?,'
+# A table's column captions, as spreadsheets and careless concatenation leave them: words where numbers belong.
+CAPTIONS = r'^\ufeff?"?[A-Za-z][\w ]*"?,"?[A-Za-z][\w ]*"?,"?[A-Za-z]'
 
 Faults = Sequence[tuple[Reason, pl.Expr]]
 
@@ -139,16 +139,16 @@ class _Text:
     count: Count
 
 
-def _read_text(files: Sequence[SourceFile], structure: pl.Expr) -> _Text:
+def _read_text(files: Sequence[SourceFile], candidate: pl.Expr, structure: pl.Expr) -> _Text:
     """Counting comes first, since it also shows whether the text is UTF-8 throughout, as it nearly always is."""
     lines = _scan_lines(files)
     try:
-        count = _count(lines, structure)
+        count = _count(lines, candidate, structure)
     except pl.exceptions.ComputeError as error:
         if "utf8" not in str(error):
             raise
         lines = _scan_lossy(files)
-        count = _count(lines, structure)
+        count = _count(lines, candidate, structure)
     index, path = pl.col("index"), pl.col("path")
     if len(files) == 1:
         return _Text(lines, None, index, pl.lit(files[0].name), count)
@@ -201,8 +201,11 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _count(lines: pl.LazyFrame, structure: pl.Expr) -> Count:
-    return Count(*lines.select(pl.len(), structure.sum()).collect(engine="streaming").row(0))
+def _count(lines: pl.LazyFrame, candidate: pl.Expr, structure: pl.Expr) -> Count:
+    """`candidate` is a cheap test for lines that may be structure; only those are put to the full test."""
+    parts = [lines.select(pl.len()), lines.filter(candidate).select(structure.sum())]
+    total, found = pl.collect_all(parts, engine="streaming")
+    return Count(total.item(), found.item())
 
 
 def _rejects(text: _Text, lines: pl.LazyFrame, faults: Faults) -> pl.LazyFrame:
@@ -304,7 +307,7 @@ def read_ratings_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Laz
     for file in files:
         _refuse_other_kinds(file, RATINGS)
     films = known[MOVIES_NETFLIX.name].select("product_id").collect().to_series()
-    text = _read_text(files, _is_blank() | _is_film_header())
+    text = _read_text(files, _is_blank() | _ends_header(), _is_blank() | _is_film_header())
     lines = _with_parts(text, films)
     good = (pl.col("customer_id") > 0) & pl.col("ending").is_not_null() & (pl.col("product_id") > 0)
     days = (LAST_DAY - FIRST_DAY).days + 1
@@ -351,10 +354,12 @@ def _film_id(header: pl.Expr) -> pl.Expr:
     return _whole(header.str.head(-1), pl.Int32)
 
 
+def _ends_header() -> pl.Expr:
+    return pl.col("line").str.ends_with(":")
+
+
 def _is_film_header() -> pl.Expr:
-    line = pl.col("line")
-    header = pl.when(line.str.ends_with(":")).then(line).str.strip_prefix("\ufeff")
-    return (_film_id(header) > 0).fill_null(False)
+    return _ends_header() & (_film_id(pl.col("line").str.strip_prefix("\ufeff")) > 0).fill_null(False)
 
 
 def _is_blank() -> pl.Expr:
@@ -406,7 +411,7 @@ def read_ratings_amazon(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
 
 def _read_reviews(file: SourceFile) -> Parsed:
     is_structure = (pl.col("index") == 1) | _is_blank()
-    text = _read_text([file], is_structure)
+    text = _read_text([file], is_structure, is_structure)
     columns, faults = _schema(RATINGS_AMAZON), _review_faults()
     fields = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
     lines = text.lines.filter(~is_structure).with_columns(fields.alias("fields"), number=text.number).unnest("fields")

@@ -1,6 +1,7 @@
 """The market study's own settings.
 
-Belongs here: settings that mean nothing to other studies. Does not belong here: shared ones (`ratings_platform.settings`).
+Belongs here: settings that mean nothing to other studies. Does not belong here: shared ones
+(`ratings_platform.settings`).
 """
 
 from __future__ import annotations

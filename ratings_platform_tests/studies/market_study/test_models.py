@@ -158,6 +158,13 @@ def test_product_keys_outlive_their_product() -> None:
     assert keys_of(after) == keys_of(before)
 
 
+def test_new_product_keys_follow_the_greatest_one() -> None:
+    known = [{"product_key": 41, "company": "Netflix", "product_id": "3"}]
+    found = keys_of(compute("product_keys", movies=compute("movies", movies_netflix=FILMS), product_keys=known))
+    assert found["Netflix", "3"] == 41
+    assert sorted(found.values()) == [41, 42, 43, 44, 45]
+
+
 # --- gold: the star ---------------------------------------------------------------------------------------------
 
 

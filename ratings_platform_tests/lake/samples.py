@@ -1,0 +1,94 @@
+"""What the tests of the stores share: two small tables, their files, and processes that are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratings_platform.engines.parquet import describe
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.files import DataFile
+from ratings_platform.schema.tables import Column, Table
+
+_COLUMNS = (
+    Column("name", "string", "Who; it's \"quoted\".", nullable=True),
+    Column("stars", "int8", "How many."),
+    Column("day", "date", "When."),
+)
+READINGS = Table("bronze", "readings", "One row per reading.", _COLUMNS, time_column="day")
+MARKS = Table(
+    "silver",
+    "marks",
+    "One row per mark; it's \"by year\".",
+    (*_COLUMNS, Column("year", "int32", "Year of the day.")),
+    partition_by="year",
+    time_column="day",
+)
+PLAIN = Table("bronze", "plain", "One row per name.", (Column("name", "string", "Who.", nullable=True),))
+
+Row = tuple[str | None, int, date]
+
+# Processes of their own, not copies of this one: forked engines hang.
+PROCESSES = multiprocessing.get_context("spawn")
+
+
+def marks(readings: Table = READINGS) -> ir.Table:
+    """Readings as marks, row by row."""
+    rows = readings.unbound()
+    return rows.select("name", "stars", "day", year=rows.day.year().cast("int32"))
+
+
+def put(table: LakeTable, rows: Iterable[Row], folder: str | None = None) -> list[DataFile]:
+    """Files of the rows, one a year, not published."""
+    folder, by_year = folder or table.new_folder(), {}
+    for row in rows:
+        by_year.setdefault(row[2].year, []).append(row)
+    partition = table.table.partition_by
+    return [
+        put_file(table, some, f"{folder}/{partition}={year}/data.parquet" if partition else f"{folder}/{year}.parquet")
+        for year, some in by_year.items()
+    ]
+
+
+def put_file(table: LakeTable, rows: Sequence[Row], path: str) -> DataFile:
+    file = Path(table.uri, path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    columns = zip(*rows, strict=True)
+    schema = pa.schema([("name", pa.string()), ("stars", pa.int8()), ("day", pa.date32())])
+    pq.write_table(pa.table([list(c) for c in columns], schema=schema), file)
+    return describe(table.uri, path, table.table, year=rows[0][2].year if table.table.partition_by else None)
+
+
+def readings(years: Iterable[int], count: int, seed: int = 1) -> list[Row]:
+    """Readings in no order that sorting would give, with nulls, letters of all kinds and quotes."""
+    chance = random.Random(seed)  # noqa: S311
+    names = [None, "", "O'Neil", 'say "hi"', "Łódź", "日本", "🎬", "tab\tand\nline", "a,b;c\\d"]
+    return [
+        (chance.choice(names), chance.randint(1, 5), date(year, chance.randint(1, 12), chance.randint(1, 28)))
+        for year in years
+        for _ in range(count)
+    ]
+
+
+def killed_while_running(target: Callable[..., None], *args: Any, after: float) -> None:
+    """Run `target(event, *args)` in a process and SIGKILL it `after` seconds from when it sets the event."""
+    ready: Event = PROCESSES.Event()
+    process = PROCESSES.Process(target=target, args=(ready, *args))
+    process.start()
+    assert ready.wait(60), "the process never began"
+    time.sleep(after)
+    assert process.is_alive(), "the process ended before it could be killed"
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
