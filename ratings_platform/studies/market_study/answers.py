@@ -5,8 +5,7 @@ belong here: the star schema itself (`models`), running and showing answers.
 
 An expression may use what DuckDB, Spark, MySQL and Trino compute alike: no full join, no regular expressions, one
 semi- or anti-join to a query (a second one is not translated for MySQL), float64 before every division, a total order
-wherever rows are numbered. Sums over the ratings are made per
-product before names are joined, so that the big table is read once and only numbers are moved.
+wherever rows are numbered. What the totals of products and customers say is not counted over the ratings again.
 """
 
 from __future__ import annotations
@@ -34,14 +33,6 @@ def _products_of(dim_product: ir.Table, company: str) -> ir.Table:
     return dim_product.filter(dim_product.company == company)
 
 
-def _per_product(ratings: ir.Table) -> ir.Table:
-    """One row a rated product: its ratings, the sum of their stars, the ratings of 4 and 5 stars."""
-    stars = ratings.star_rating
-    return ratings.group_by("product_key").agg(
-        ratings=ratings.count(), stars=_sum(stars), liked=_sum((stars >= 4).cast("int8"))
-    )
-
-
 def _sum(numbers: ir.IntegerColumn) -> ir.IntegerScalar:
     """A sum as a 64-bit number. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
     return ops.Cast(numbers.sum(), dt.int64).to_expr()
@@ -58,11 +49,10 @@ def _top(rows: ir.Table, count: int, *order: ir.Value) -> ir.Table:
     return first.mutate(rank=ibis.row_number().over(order_by=order) + 1)
 
 
-def _on_last_day(fact_rating: ir.Table, dim_product: ir.Table, company: str) -> ir.Table:
+def _on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
     """The company's products rated on the last day on which anyone rated there, with that day's figures."""
     products = _products_of(dim_product, company)
-    days = fact_rating.group_by("product_key").agg(time_key=fact_rating.time_key.max())
-    last = days.semi_join(products, "product_key").agg(last_key=ibis._.time_key.max())
+    last = product_totals.semi_join(products, "product_key").agg(last_key=ibis._.last_time_key.max())
     that_day = fact_rating.join(last, fact_rating.time_key == last.last_key)
     figures = that_day.group_by("product_key").agg(
         time_key=that_day.last_key.max(), ratings=that_day.count(), stars=_sum(that_day.star_rating)
@@ -100,8 +90,8 @@ def _overlap(dim_product: ir.Table, comparison: str, column: str) -> ir.Table:
     )
 
 
-def mean_ratings(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    rated = _per_product(fact_rating).join(dim_product, "product_key")
+def mean_ratings(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
+    rated = product_totals.join(dim_product, "product_key")
     rated = rated.mutate(mean=_ratio(rated.stars, rated.ratings))
     is_amazon, is_netflix = rated.company == AMAZON, rated.company == NETFLIX
     means = rated.agg(
@@ -132,10 +122,10 @@ def release_years(dim_product: ir.Table) -> ir.Table:
 
 
 def _best_rated_only_on(
-    company: str, fact_rating: ir.Table, dim_product: ir.Table, *, bayesian_weight: float
+    company: str, product_totals: ir.Table, dim_product: ir.Table, *, bayesian_weight: float
 ) -> ir.Table:
     other = dim_product.filter(dim_product.company != company)
-    rated = _per_product(fact_rating).join(_products_of(dim_product, company), "product_key")
+    rated = product_totals.join(_products_of(dim_product, company), "product_key")
     whole = ibis.window()  # over all the company's products, before any is left out
     rated = rated.mutate(prior=_ratio(rated.stars.sum().over(whole), rated.ratings.sum().over(whole)))
     rated = rated.anti_join(other, "title_key")
@@ -152,9 +142,8 @@ def _best_rated_only_on(
     )
 
 
-def most_rated(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    counts = fact_rating.group_by("product_key").agg(ratings=fact_rating.count())
-    products = counts.join(dim_product, "product_key")
+def most_rated(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
+    products = product_totals.join(dim_product, "product_key")
     by_key = products.group_by("title_key").agg(title=products.title.min(), ratings=_sum(products.ratings))
     by_key = by_key.mutate(company=ibis.literal(_EVERYWHERE), product_id=ibis.null("string"))
     columns = ("company", "title", "title_key", "product_id", "ratings")
@@ -166,13 +155,13 @@ def most_rated(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
     return ibis.union(*tops).rename(scope="company")
 
 
-def busiest_customers(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    return ibis.union(*(_busiest_of(company, fact_rating, dim_product) for company in COMPANIES))
+def busiest_customers(customer_totals: ir.Table, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
+    return ibis.union(*(_busiest_of(company, customer_totals, fact_rating, dim_product) for company in COMPANIES))
 
 
-def _busiest_of(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
+def _busiest_of(company: str, customer_totals: ir.Table, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
     """Distinct products are counted for the few customers who can be among the first five, not for all."""
-    counts = _per_customer(company, fact_rating, dim_product)
+    counts = customer_totals.filter(customer_totals.company == company)
     ranked = counts.mutate(place=ibis.rank().over(order_by=counts.ratings.desc()))
     first = ranked.filter(ranked.place < 5).select("customer_id", "ratings")
     theirs = fact_rating.join(first, "customer_id").join(_products_of(dim_product, company), "product_key")
@@ -181,20 +170,17 @@ def _busiest_of(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> i
     return top.mutate(company=ibis.literal(company))
 
 
-def _per_customer(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    ratings = fact_rating.semi_join(_products_of(dim_product, company), "product_key")
-    return ratings.group_by("customer_id").agg(ratings=ratings.count())
-
-
-def _last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, dim_time: ir.Table) -> ir.Table:
-    films = _on_last_day(fact_rating, dim_product, company)
+def _last_day(
+    company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table, dim_time: ir.Table
+) -> ir.Table:
+    films = _on_last_day(company, fact_rating, dim_product, product_totals)
     totals = films.agg(last_key=films.time_key.max(), films=films.count(), ratings=_sum(films.ratings).fill_null(0))
     dated = totals.left_join(dim_time, totals.last_key == dim_time.time_key)
     return dated.select("date", "films", "ratings", company=ibis.literal(company))
 
 
-def _best_on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    films = _on_last_day(fact_rating, dim_product, company)
+def _best_on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
+    films = _on_last_day(company, fact_rating, dim_product, product_totals)
     return _top(films, 10, *_best_first(films))
 
 
@@ -210,8 +196,8 @@ def netflix_films(dim_product: ir.Table) -> ir.Table:
     return films.agg(films=films.count()).mutate(company=ibis.literal(NETFLIX))
 
 
-def best_means(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    films = _per_product(fact_rating).join(_products_of(dim_product, NETFLIX), "product_key")
+def best_means(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
+    films = product_totals.join(_products_of(dim_product, NETFLIX), "product_key")
     films = films.mutate(mean=_ratio(films.stars, films.ratings))
     return _top(films, 5, *_best_first(films))
 
@@ -221,25 +207,25 @@ def fewest_films(dim_product: ir.Table) -> ir.Table:
     return _top(years, 9, years.films, years.year_released)
 
 
-def _loved_on_last_day(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    films = _on_last_day(fact_rating, dim_product, NETFLIX)
+def _loved_on_last_day(fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
+    films = _on_last_day(NETFLIX, fact_rating, dim_product, product_totals)
     return films.filter(films.stars * 10 >= films.ratings * 47)  # mean >= 4.7, in whole numbers: exact everywhere
 
 
-def loved_on_last_day(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    films = _loved_on_last_day(fact_rating, dim_product)
+def loved_on_last_day(fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
+    films = _loved_on_last_day(fact_rating, dim_product, product_totals)
     return films.mutate(rank=ibis.row_number().over(order_by=_best_first(films)) + 1)
 
 
-def least_loved_of_these(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    films = _loved_on_last_day(fact_rating, dim_product)
+def least_loved_of_these(fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
+    films = _loved_on_last_day(fact_rating, dim_product, product_totals)
     last = _top(films, 10, films["mean"], films.ratings.desc(), films.title, films.product_id)
     whole = ibis.window()
     return last.mutate(mean_of_these=_ratio(last.stars.sum().over(whole), last.ratings.sum().over(whole)))
 
 
-def netflix_busiest_customers(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    counts = _per_customer(NETFLIX, fact_rating, dim_product)
+def netflix_busiest_customers(customer_totals: ir.Table) -> ir.Table:
+    counts = customer_totals.filter(customer_totals.company == NETFLIX)
     return _top(counts, 5, counts.ratings.desc(), counts.customer_id)
 
 

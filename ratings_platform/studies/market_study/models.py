@@ -125,6 +125,28 @@ def fact_rating(ratings: ir.Table, dim_product: ir.Table) -> ir.Table:
     return joined.select("product_key", "customer_id", "star_rating", "year", time_key=_time_key(joined.review_date))
 
 
+def product_totals(fact_rating: ir.Table) -> ir.Table:
+    """The ratings of each product, summed up."""
+    stars = fact_rating.star_rating
+    return fact_rating.group_by("product_key").agg(
+        ratings=fact_rating.count(),
+        stars=_int64(stars.sum()),
+        liked=_int64((stars >= 4).cast("int8").sum()),
+        last_time_key=fact_rating.time_key.max(),
+    )
+
+
+def customer_totals(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
+    """The ratings of each customer, counted vendor by vendor: grouping by a number alone is twice as fast."""
+    return ibis.union(*(_totals_of(company, fact_rating, dim_product) for company in t.COMPANIES))
+
+
+def _totals_of(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
+    ratings = fact_rating.semi_join(dim_product.filter(dim_product.company == company), "product_key")
+    counts = ratings.group_by("customer_id").agg(ratings=ratings.count())
+    return counts.select(company=ibis.literal(company), customer_id=counts.customer_id, ratings=counts.ratings)
+
+
 def _stacked(upper: ir.Table, lower: ir.Table) -> ir.Table:
     """Both tables' rows, repeats kept. Ibis wants equal schemas, and counts "may be null" as part of a type."""
     schema = {name: dtype(nullable=True) for name, dtype in upper.schema().items()}
@@ -143,10 +165,17 @@ def _int32(number: ir.IntegerValue) -> ir.IntegerValue:
     return ops.Cast(number, dt.int32).to_expr()
 
 
+def _int64(number: ir.IntegerScalar) -> ir.IntegerScalar:
+    """As a 64-bit sum. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
+    return ops.Cast(number, dt.int64).to_expr()
+
+
 SILVER = (Model(t.MOVIES, movies), Model(t.RATINGS, ratings, conserves=("ratings_netflix", "ratings_amazon")))
 GOLD = (
     Model(t.PRODUCT_KEYS, product_keys),
     Model(t.DIM_TIME, dim_time),
     Model(t.DIM_PRODUCT, dim_product, conserves=("movies",)),
     Model(t.FACT_RATING, fact_rating, conserves=("ratings",)),
+    Model(t.PRODUCT_TOTALS, product_totals),
+    Model(t.CUSTOMER_TOTALS, customer_totals),
 )

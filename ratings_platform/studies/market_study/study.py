@@ -71,7 +71,7 @@ STUDY = Study(
     ),
     models=(*models.SILVER, *models.GOLD),
     questions=QUESTIONS,
-    warehouse=("dim_time", "dim_product", "fact_rating"),
+    warehouse=("dim_time", "dim_product", "fact_rating", "product_totals", "customer_totals"),
     settings=MarketStudySettings,
     write_sample=write_sample,
     reconciliations=(

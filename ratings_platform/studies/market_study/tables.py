@@ -195,6 +195,32 @@ FACT_RATING = Table(
     partition_by="year",
 )
 
+PRODUCT_TOTALS = Table(
+    "gold",
+    "product_totals",
+    "One row per rated product: an aggregate of fact_rating, so that questions on products need not read it.",
+    (
+        Column("product_key", "int32", "The product.", references="dim_product.product_key"),
+        Column("ratings", "int64", "Ratings of the product.", minimum=1),
+        Column("stars", "int64", "Sum of their stars.", minimum=1),
+        Column("liked", "int64", "Ratings of 4 and 5 stars.", minimum=0),
+        Column("last_time_key", "int32", "Day of the latest rating.", references="dim_time.time_key"),
+    ),
+    key=("product_key",),
+)
+
+CUSTOMER_TOTALS = Table(
+    "gold",
+    "customer_totals",
+    "One row per customer of a vendor: an aggregate of fact_rating, so that questions on customers need not read it.",
+    (
+        _company(),
+        Column("customer_id", "int64", "The vendor's customer id."),
+        Column("ratings", "int64", "Ratings of the customer.", minimum=1),
+    ),
+    key=("company", "customer_id"),
+)
+
 BRONZE = (MOVIES_NETFLIX, RATINGS_NETFLIX, RATINGS_AMAZON)
 SILVER = (MOVIES, RATINGS)
-GOLD = (PRODUCT_KEYS, DIM_TIME, DIM_PRODUCT, FACT_RATING)
+GOLD = (PRODUCT_KEYS, DIM_TIME, DIM_PRODUCT, FACT_RATING, PRODUCT_TOTALS, CUSTOMER_TOTALS)
