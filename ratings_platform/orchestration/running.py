@@ -87,7 +87,7 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
     errors: list[str] = []
     with dg.DagsterInstance.get() as instance:
         run_id = str(uuid.uuid4())
-        instance.add_event_listener(run_id, _listener(listen, errors))
+        instance.add_event_listener(run_id, _listener(instance, listen, errors))
         result = job.execute_in_process(
             instance=instance,
             run_id=run_id,
@@ -98,12 +98,15 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
         return Outcome(run_id, result.success, tuple(errors), tuple(failed_checks_of(instance, run_id)))
 
 
-def _listener(listen: Callable[[Progress], None], errors: list[str]) -> Callable[[dg.EventLogEntry], None]:
+def _listener(
+    instance: dg.DagsterInstance, listen: Callable[[Progress], None], errors: list[str]
+) -> Callable[[dg.EventLogEntry], None]:
     done, steps = 0, 0
 
     def on_event(entry: dg.EventLogEntry) -> None:
         nonlocal done, steps
         event = entry.dagster_event
+        steps = steps or _step_count(instance, entry.run_id)
         if event is None:
             kind = "murmured" if int(entry.level) <= logging.DEBUG else "said"
             listen(Progress(entry.step_key, kind, entry.user_message, done, steps))
@@ -118,6 +121,14 @@ def _listener(listen: Callable[[Progress], None], errors: list[str]) -> Callable
             listen(Progress(entry.step_key, "ended", "", done, steps))
 
     return on_event
+
+
+def _step_count(instance: dg.DagsterInstance, run_id: str) -> int:
+    """Steps of a run's plan; 0 while there is none."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.execution_plan_snapshot_id is None:
+        return 0
+    return len(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).steps)
 
 
 def _last_line(error: str) -> str:
