@@ -35,6 +35,7 @@ app = typer.Typer(
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Which study.")]
 DEFAULT_STUDY = "market-study"
+_ROWS_SHOWN = 10
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def demo(
     study, settings = _open(DEFAULT_STUDY)
     _refuse_foreign_lake(study, settings)
     _run(study, settings, study.years, [])
-    _print_answers(study, settings, "table")
+    _print_answers(study, settings)
 
 
 @app.command()
@@ -118,13 +119,14 @@ def check(study: StudyName = DEFAULT_STUDY) -> None:
 def answers(
     study: StudyName = DEFAULT_STUDY,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown.")] = "table",
+    rows: Annotated[int, typer.Option(help="Rows of each answer that a table shows; 0 for all.", min=0)] = _ROWS_SHOWN,
 ) -> None:
     """Print the answers as they are materialised."""
     from ratings_platform.answering import FORMATS
 
     if format not in FORMATS:
         raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
-    _print_answers(*_open(study), format)
+    _print_answers(*_open(study), format, rows)
 
 
 @app.command()
@@ -273,7 +275,7 @@ def _refuse_foreign_lake(study: Study, settings: Settings) -> None:
         )
 
 
-def _print_answers(study: Study, settings: Settings, form: str) -> None:
+def _print_answers(study: Study, settings: Settings, form: str = "table", limit: int = _ROWS_SHOWN) -> None:
     from ratings_platform import answering
 
     found = answering.answers(study, settings)
@@ -286,7 +288,10 @@ def _print_answers(study: Study, settings: Settings, form: str) -> None:
             f"\n[bold]{question.table.name.split('_')[0].upper()}. {question.question}[/bold]", highlight=False
         )
         console.print(question.definition, style="dim", highlight=False, markup=False)
-        _print_rows(found[question.table.name])
+        answer = found[question.table.name]
+        _print_rows(answer.slice(0, limit or None))
+        if limit and answer.num_rows > limit:
+            console.print(f"… and {answer.num_rows - limit:,} more: ratings-platform answers --rows 0", style="dim")
 
 
 def _print_rows(rows: pa.Table) -> None:

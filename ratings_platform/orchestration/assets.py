@@ -29,8 +29,12 @@ from ratings_platform.sources.files import RawFile
 
 WAREHOUSE_POOL = "warehouse"
 
-# Answers and the warehouse follow what they read, also when only some years of it were materialised.
-FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+# Sums, answers and the warehouse follow what they read: any year of it, also when only some years are there.
+FOLLOW = (
+    dg.AutomationCondition.eager()
+    .without(dg.AutomationCondition.in_latest_time_window())
+    .without(~dg.AutomationCondition.any_deps_missing())
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class AssetFactory:
         )
         def compute(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
             with as_dagster_failures(context.retry_number):
-                files = fetching.fetch(self.study, vendor, self.settings, platform, context.log.info)
+                files = fetching.fetch(self.study, vendor, self.settings, platform, context.log.info, context.log.debug)
             digest = hashlib.sha256("\n".join(sorted(f"{f.name} {f.sha256}" for f in files)).encode()).hexdigest()
             listed = pa.table(
                 {
@@ -111,7 +115,7 @@ class AssetFactory:
             with as_dagster_failures(context.retry_number):
                 delivered = [RawFile.from_dict(file) for file in platform.raw.load(spec.vendor)]
                 target = platform.table(spec.table)
-                found = ingest(spec, delivered, known, target, platform.scratch / context.run_id, context.log.info)
+                found = ingest(spec, delivered, known, target, platform.scratch / context.run.run_id, context.log.info)
             read = pa.Table.from_pylist(found.info["units"]).select(["name", "lines", "structure", "kept", "rejected"])
             context.add_output_metadata(
                 {
@@ -160,7 +164,11 @@ class AssetFactory:
         table = model.table
         expr = model.expression(self.study.tables, self.values)
         return self._derived(
-            model, {"deltalake", "parquet", "ibis"}, {"dagster/column_lineage": self._lineage(expr)}, table.description
+            model,
+            {"deltalake", "parquet", "ibis"},
+            {"dagster/column_lineage": self._lineage(expr)},
+            table.description,
+            follow=self._sums_years(model),
         )
 
     def answer(self, question: Question) -> dg.AssetsDefinition:
@@ -187,10 +195,13 @@ class AssetFactory:
         table, tables = model.table, self.study.tables
         expr = model.expression(tables, self.values)
         others = [name for name in model.inputs if name != table.name]
+        # Waiting for the rejects is waiting for all of bronze, so that answers never come from half a delivery.
+        from_bronze = any(tables[name].layer == "bronze" for name in others)
 
         @dg.asset(
             key=metadata.asset_key(table),
             ins={name: dg.AssetIn(metadata.asset_key(tables[name])) for name in others},
+            deps=[metadata.asset_key(REJECTS)] if from_bronze else [],
             io_manager_key="lake",
             description=description,
             kinds=kinds,
@@ -272,6 +283,10 @@ class AssetFactory:
 
     def _common(self, group: str) -> dict[str, Any]:
         return {"group_name": group, "owners": [self.owner], "tags": {"study": self.study.name}}
+
+    def _sums_years(self, model: Model) -> bool:
+        """Whether all years of some table go into a table that has none itself."""
+        return model.table.partition_by is None and any(self.study.tables[n].partition_by for n in model.inputs)
 
     def _by_year(self, table: Table) -> dict[str, Any]:
         if table.partition_by is None:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ratings_platform.orchestration.ingestion import delivery
-from ratings_platform.orchestration.partitions import range_tags, yearly
+from ratings_platform.orchestration.partitions import range_tags
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.study import Study
@@ -28,7 +28,6 @@ def of_study(study: Study) -> dg.AssetSelection:
 
 def jobs(study: Study) -> list[Any]:
     """The whole study, the year-partitioned tables alone, and the checks alone."""
-    years = yearly(study.years[0], study.years[-1])
     partitioned = [t for t in study.tables.values() if t.partition_by]
     keys = [dg.AssetKey([t.layer, t.name]) for t in partitioned]
     keys += [dg.AssetKey(["warehouse", t.name]) for t in partitioned if t.name in study.warehouse]
@@ -39,13 +38,11 @@ def jobs(study: Study) -> list[Any]:
             name(study),
             of_study(study),
             description=f"{study.title}: everything, from vendor files to answers, for a range of years.",
-            partitions_def=years,
         ),
         dg.define_asset_job(
             name(study, "_by_year"),
             dg.AssetSelection.assets(*keys),
             description=f"{study.title}: the tables that are cut by year, for the years chosen.",
-            partitions_def=years,
         ),
         dg.define_asset_job(
             name(study, "_checks"),
@@ -95,6 +92,7 @@ def new_files_sensor(study: Study, settings: Any) -> dg.SensorDefinition:
             yield dg.SkipReason(f"The {len(found)} vendor files are those seen before.")
             return
         context.update_cursor(fingerprint)
-        yield dg.RunRequest(run_key=fingerprint, tags=range_tags(study.years))
+        # No run key: files that are put back as they were are a change too, and its key would have been used before.
+        yield dg.RunRequest(tags=range_tags(study.years))
 
     return new_files

@@ -28,6 +28,8 @@ from ratings_platform.schema.reading import REJECTS
 from ratings_platform.schema.study import Ingest, Reconciliation, Study
 from ratings_platform.schema.tables import Table
 
+_NOT_LOADED = {"problem": "a table that this needs was never loaded into the warehouse"}
+
 Years = tuple[int, ...] | None
 Found = tuple[bool, Mapping[str, Any]]
 
@@ -145,15 +147,21 @@ class CheckFactory:
 
     def _same_rows(self, table: Table) -> Check:
         def run(platform: Platform, _: Years) -> Found:
-            lake, loaded = platform.table(table).scan().rows, platform.warehouse.row_count(table)
+            lake = platform.table(table).scan().rows
+            if not platform.warehouse.columns(table):
+                return False, {"rows in the lake": lake, **_NOT_LOADED}
+            loaded = platform.warehouse.row_count(table)
             return lake == loaded, {"rows in the lake": lake, "rows in the warehouse": loaded}
 
         return Check("same_rows_as_lake", f"As many rows as {table.path}.", run)
 
     def _same_answer(self, question: Question) -> Check:
         expr = question.expression(self.study.tables, self.values)
+        read = [question.table, *(self.study.tables[name] for name in question.inputs)]
 
         def run(platform: Platform, _: Years) -> Found:
+            if not all(platform.warehouse.columns(table) for table in read):
+                return False, _NOT_LOADED
             lake = platform.engine.rows(
                 question.table.unbound().order_by(*_order(question)),
                 {question.table.name: platform.table(question.table).scan()},
@@ -179,12 +187,12 @@ class _Counts:
 
     def of(self, rule: Rule, platform: Platform, years: Years) -> Found:
         scans = self._scans(platform, years)
-        version = (years, *(scan.version for scan in scans.values()))
-        if version not in self._seen:
+        seen = (years, *scans.values())
+        if seen not in self._seen:
             found = platform.engine.many_rows({str(i): m for i, m in enumerate(self._measures)}, scans)
             rows = [rows.to_pylist()[0] for rows in found.values()]
-            self._seen = {version: {name: c for row in rows for name, c in split_counts(row).items()}}
-        counts = self._seen[version][rule.name]
+            self._seen = {seen: {name: c for row in rows for name, c in split_counts(row).items()}}
+        counts = self._seen[seen][rule.name]
         failed = {thing: count for thing, count in counts.items() if count}
         if not failed:
             return True, {}
@@ -254,6 +262,8 @@ def _columns(platform: Platform, table: Table, years: Years) -> Found:
         stored = [(f.name, _plain(f.type)) for f in pq.read_schema(path)]
         if stored != declared:
             wrong[path.removeprefix(f"{scan.root}/")] = ", ".join(f"{n} {t}" for n, t in stored)
+    if scan.version is None:
+        return False, {"problem": "the table was never materialised"}
     return not wrong, {"files": len(scan.files), **wrong}
 
 

@@ -1,6 +1,7 @@
 """How errors end a step: permanent ones at once, passing ones after some more tries.
 
-Belongs here: the one place where the platform's errors become Dagster's. Does not belong here: finding errors.
+Belongs here: the one place where the platform's errors become Dagster's, and the line that is told of a failed step.
+Does not belong here: finding errors.
 """
 
 from __future__ import annotations
@@ -32,3 +33,14 @@ def as_dagster_failures(previous_tries: int = 0) -> Iterator[None]:
         if previous_tries >= TRIES:
             raise dg.Failure(description=f"{error}. Given up after {TRIES + 1} tries.", allow_retries=False) from error
         raise dg.RetryRequested(TRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**previous_tries) from error
+
+
+def reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in one line: the platform's own words, or those of the error that started it all."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    return " ".join(error.message.split()) if error else "no reason was given"

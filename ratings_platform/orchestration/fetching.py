@@ -6,8 +6,7 @@ of them works.
 
 from __future__ import annotations
 
-import os
-import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from ratings_platform.sources.files import FoundFile, RawFile, register
 Log = Callable[[str], None]
 
 
-def fetch(study: Study, vendor: VendorFiles, settings: Any, platform: Platform, log: Log) -> list[RawFile]:
+def fetch(study: Study, vendor: VendorFiles, settings: Any, platform: Platform, log: Log, murmur: Log) -> list[RawFile]:
     """Find or fetch a vendor's files, register them, and save the manifest.
 
-    Files whose path, size and time of change are registered already are not read again.
+    Files whose path, size and time of change are registered already are not read again. `log` is told of what is
+    done, `murmur`, now and then, of how far it is.
     """
-    found = _found(study, vendor, settings, platform, log)
+    found = _found(study, vendor, settings, platform, log, _now_and_then(murmur))
     previous = [RawFile.from_dict(file) for file in platform.raw.load(vendor.name)]
     files = register(found, previous)
     platform.raw.save(vendor.name, [file.to_dict() for file in files])
@@ -33,16 +33,35 @@ def fetch(study: Study, vendor: VendorFiles, settings: Any, platform: Platform, 
     return files
 
 
-def _found(study: Study, vendor: VendorFiles, settings: Any, platform: Platform, log: Log) -> list[FoundFile]:
+def _found(
+    study: Study, vendor: VendorFiles, settings: Any, platform: Platform, log: Log, murmur: Log
+) -> list[FoundFile]:
     if platform.source == "kaggle":
         from ratings_platform.sources import kaggle
 
         folder = platform.raw.folder(vendor.name)
-        kaggle.fetch(vendor.kaggle, vendor.layouts(settings)[0], folder)
+
+        def progress(name: str, done: int, total: int) -> None:
+            murmur(f"{name}: {done / max(total, 1):.0%} of {total / 2**20:,.0f} MiB")
+
+        kaggle.fetch(vendor.kaggle, vendor.layouts(settings)[0], folder, progress=progress)
         return delivery(vendor, settings, folder, f"kaggle:{vendor.kaggle}")
     if platform.source == "sample":
         return delivery(vendor, settings, ensure_sample(study, platform, log))
     return delivery(vendor, settings, Path(platform.source))
+
+
+def _now_and_then(say: Log, seconds: float = 1.0) -> Log:
+    """Passes on what comes at least `seconds` after the last that was passed on: each event is stored."""
+    last = float("-inf")
+
+    def passing(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            say(text)
+
+    return passing
 
 
 def ensure_sample(study: Study, platform: Platform, log: Log, progress: Callable[[int], None] | None = None) -> Path:
@@ -50,8 +69,12 @@ def ensure_sample(study: Study, platform: Platform, log: Log, progress: Callable
     folder = Path(platform.sample_folder)
     if not folder.exists():
         log(f"making a sample of {platform.sample_ratings:,} ratings in {folder}")
-        unfinished = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished = platform.scratch / folder.name
         study.write_sample(unfinished, ratings=platform.sample_ratings, seed=platform.sample_seed, progress=progress)
-        unfinished.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another run has made the same sample meanwhile
+                raise
     return folder

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +36,19 @@ def delivery(vendor: VendorFiles, settings: Any, directory: Path, origin: str | 
 
     Raises SourceError naming what is missing when no layout is complete.
     """
-    complaints = []
-    for layout in vendor.layouts(settings):
-        try:
-            found = find_files(directory, layout, origin=origin)
-        except SourceError as error:
-            complaints.append((len(layout), error))
-            continue
-        missing = [p for p in layout if not any(fnmatch(f.name.casefold(), p.casefold()) for f in found)]
-        if not missing:
-            return found
-        lost = SourceError(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
-            file=str(directory),
-            remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source.",
-        )
-        complaints.append((len(missing), lost))
-    raise min(complaints, key=lambda c: c[0])[1]
+    layouts = vendor.layouts(settings)
+    found = find_files(directory, list(dict.fromkeys(chain(*layouts))), origin=origin)
+    missing = [[p for p in layout if not any(_matches(f.name, [p]) for f in found)] for layout in layouts]
+    for layout, lost in zip(layouts, missing, strict=True):
+        if not lost:
+            return [f for f in found if _matches(f.name, layout)]
+    # The layout of which most is there is the one that was meant.
+    _, lost = max(zip(layouts, missing, strict=True), key=lambda pair: len(pair[0]) - len(pair[1]))
+    raise SourceError(
+        f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing",
+        file=str(directory),
+        remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source.",
+    )
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,8 @@ def load_warehouse(platform: Platform, table: Table, scan: Scan, years: Sequence
         "dagster/table_name": table.name,
         "seconds": round(time.perf_counter() - start, 3),
         "lake version": scan.version,
+        "size of the file": size(platform.warehouse.path.stat().st_size),
+        "preview": dg.MetadataValue.md(markdown(platform.warehouse.rows(table.unbound().limit(PREVIEW_ROWS)))),
     }
 
 

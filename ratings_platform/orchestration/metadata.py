@@ -109,7 +109,8 @@ def bar_plot(title: str, series: Mapping[str, Mapping[int, int]]) -> dg.Markdown
     axes.set_title(title)
     axes.set_xticks(positions, [str(x) for x in positions], rotation=45 if len(positions) > 10 else 0)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.legend()
+    if series:
+        axes.legend()
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=80)
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})")

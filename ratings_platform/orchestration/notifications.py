@@ -5,12 +5,13 @@ Belongs here: what is said, once for each run. Does not belong here: deciding wh
 
 import json
 import logging
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 
 import dagster as dg
 
+from ratings_platform.orchestration.failures import reason
 from ratings_platform.settings import Settings
 
 logger = logging.getLogger("ratings_platform.notifications")
@@ -25,12 +26,10 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
         name="tell_failed_runs",
         description="Tells the log and the webhook of each failed run, with the error's own words.",
         default_status=dg.DefaultSensorStatus.RUNNING,
+        monitor_all_code_locations=True,  # runs of the command line belong to none
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> None:
-        reasons = [
-            event.event_specific_data.error_display_string.splitlines()[0]  # type: ignore[union-attr]
-            for event in context.get_step_failure_events()
-        ]
+        reasons = [f"{event.step_key}: {reason(event)}" for event in context.get_step_failure_events()]
         tell(settings, f"Run {context.dagster_run.run_id} of {context.dagster_run.job_name} failed", reasons)
 
     @dg.run_status_sensor(
@@ -38,6 +37,7 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
         run_status=dg.DagsterRunStatus.SUCCESS,
         description="Tells the log and the webhook of checks that failed in a run that went through.",
         default_status=dg.DefaultSensorStatus.RUNNING,
+        monitor_all_code_locations=True,
     )
     def failed_checks(context: dg.RunStatusSensorContext) -> None:
         failed = failed_checks_of(context.instance, context.dagster_run.run_id)
@@ -64,12 +64,13 @@ def tell(settings: Settings, headline: str, lines: Sequence[str]) -> None:
     logger.warning(text)
     if settings.webhook is None:
         return
-    request = urllib.request.Request(  # noqa: S310 - the address is the operator's own setting
-        settings.webhook.get_secret_value(),
-        data=json.dumps({"text": text}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
     try:
+        request = urllib.request.Request(  # noqa: S310 - the address is the operator's own setting
+            settings.webhook.get_secret_value(),
+            data=json.dumps({"text": text}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
         urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()  # noqa: S310
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, HTTPException, ValueError) as error:
+        # Only the kind of error: its words may hold the address, which is a secret.
         logger.error("the webhook could not be told: %s", type(error).__name__)

@@ -14,6 +14,7 @@ import dagster as dg
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.orchestration.scratch import own_folder
 from ratings_platform.schema.tables import Table
 from ratings_platform.settings import Settings
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
@@ -46,7 +47,8 @@ class Platform(dg.ConfigurableResource):
 
     @property
     def scratch(self) -> Path:
-        return Path(self.scratch_folder)
+        """A folder of this process's own."""
+        return own_folder(Path(self.scratch_folder))
 
     @property
     def raw(self) -> RawStore:

@@ -17,6 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from ratings_platform.orchestration.automation import name, of_study
+from ratings_platform.orchestration.failures import reason
 from ratings_platform.orchestration.notifications import failed_checks_of
 from ratings_platform.orchestration.partitions import range_tags
 from ratings_platform.schema.study import Study
@@ -95,29 +96,33 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             **how,  # type: ignore[arg-type]
         )
-        return Outcome(run_id, result.success, tuple(errors), tuple(failed_checks_of(instance, run_id)))
+        # Several steps may have met with the same fault.
+        return Outcome(run_id, result.success, tuple(dict.fromkeys(errors)), tuple(failed_checks_of(instance, run_id)))
 
 
 def _listener(
     instance: dg.DagsterInstance, listen: Callable[[Progress], None], errors: list[str]
 ) -> Callable[[dg.EventLogEntry], None]:
     done, steps = 0, 0
+    # Dagster also logs, for each step after a failed one, that it is not begun: the error says it all.
+    begun: set[str | None] = {None}
 
     def on_event(entry: dg.EventLogEntry) -> None:
         nonlocal done, steps
         event = entry.dagster_event
         steps = steps or _step_count(instance, entry.run_id)
         if event is None:
+            if entry.step_key not in begun:
+                return
             kind = "murmured" if int(entry.level) <= logging.DEBUG else "said"
             listen(Progress(entry.step_key, kind, entry.user_message, done, steps))
         elif event.is_step_start:
+            begun.add(entry.step_key)
             listen(Progress(entry.step_key, "began", "", done, steps))
         elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
             done += 1
             if event.is_step_failure:
-                data = event.step_failure_data
-                failure = data.user_failure_data
-                errors.append((failure and failure.description) or _last_line(data.error_display_string))
+                errors.append(reason(event))
             listen(Progress(entry.step_key, "ended", "", done, steps))
 
     return on_event
@@ -129,8 +134,3 @@ def _step_count(instance: dg.DagsterInstance, run_id: str) -> int:
     if run is None or run.execution_plan_snapshot_id is None:
         return 0
     return len(instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).steps)
-
-
-def _last_line(error: str) -> str:
-    lines = [line.strip() for line in error.splitlines() if line.strip() and not line.startswith(" ")]
-    return lines[-1] if lines else error

@@ -6,6 +6,8 @@ not belong here: which tables a warehouse holds.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from ratings_platform.schema.sql import compiled, quoted
 from ratings_platform.schema.tables import Table
 
 _LOCK_WAIT_SECONDS = 20.0
+# DuckDB hands on the system's words, not its error number.
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 
 class DuckDBWarehouse:
@@ -49,7 +53,7 @@ class DuckDBWarehouse:
         with self._connect() as connection:
             connection.execute("begin")
             present = self._columns(connection, table)
-            if years is None or not present or self._years(connection, table) <= set(years):
+            if years is None or not present or self._holds_only(connection, table, present, years):
                 connection.execute(f"drop table if exists {quoted(table.name)}")
                 for statement in (create_table(table), *comments(table)):
                     connection.execute(statement)
@@ -99,12 +103,18 @@ class DuckDBWarehouse:
         )
         return dict(found.fetchall())
 
-    def _years(self, connection: duckdb.DuckDBPyConnection, table: Table) -> set[int]:
+    def _holds_only(
+        self, connection: duckdb.DuckDBPyConnection, table: Table, present: dict[str, str], years: Sequence[int]
+    ) -> bool:
+        """Whether these years are all that the table holds, so that it can be made anew."""
+        if table.partition_by not in present:
+            return False
         sql = f"select distinct {quoted(table.partition_by or '')} from {quoted(table.name)}"
-        return {year for (year,) in connection.execute(sql).fetchall()}
+        return {year for (year,) in connection.execute(sql).fetchall()} <= set(years)
 
     def _refuse_drift(self, table: Table, present: dict[str, str]) -> None:
-        declared = duckdb_types(table)
+        # The types as DuckDB's catalogue spells them: INTEGER for INT.
+        declared = {name: str(duckdb.sqltype(kind)) for name, kind in duckdb_types(table).items()}
         if present != declared:
             differing = sorted(name for name in {*present, *declared} if present.get(name) != declared.get(name))
             raise PlatformError(
@@ -123,17 +133,20 @@ class DuckDBWarehouse:
                 "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Who waited in vain does not wait again: a run has many tables to load.
+        wait, self._lock_wait = self._lock_wait, 0.0
         try:
             with _patiently(
                 lambda: duckdb.connect(
                     str(self.path), read_only=read_only, config={"memory_limit": self._memory_limit}
                 ),
                 self.path,
-                self._lock_wait,
+                wait,
             ) as connection:
+                self._lock_wait = wait
                 yield connection
         except duckdb.Error as error:
-            if "No space left" in str(error):
+            if any(words in str(error) for words in _NO_ROOM):
                 raise PlatformError(
                     "the disk is full",
                     file=str(self.path),
@@ -148,7 +161,7 @@ def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wai
         try:
             return connect()
         except duckdb.IOException as error:
-            if "No space left" in str(error):
+            if any(words in str(error) for words in _NO_ROOM):
                 raise
             if "Could not set lock" not in str(error):
                 raise PlatformError(

@@ -5,25 +5,31 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.files import DataFile
+from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
 
 _COLUMNS = (
-    Column("name", "string", "Who; it's \"quoted\".", nullable=True),
+    Column("name", "string", 'Who; it\'s "quoted".', nullable=True),
     Column("stars", "int8", "How many."),
     Column("day", "date", "When."),
 )
@@ -31,12 +37,16 @@ READINGS = Table("bronze", "readings", "One row per reading.", _COLUMNS, time_co
 MARKS = Table(
     "silver",
     "marks",
-    "One row per mark; it's \"by year\".",
+    'One row per mark; it\'s "by year".',
     (*_COLUMNS, Column("year", "int32", "Year of the day.")),
     partition_by="year",
     time_column="day",
 )
 PLAIN = Table("bronze", "plain", "One row per name.", (Column("name", "string", "Who.", nullable=True),))
+
+MANY = Table(
+    "gold", "many", "One row per number.", (Column("n", "int64", "A number."), Column("m", "int64", "Its hash."))
+)
 
 Row = tuple[str | None, int, date]
 
@@ -48,6 +58,12 @@ def marks(readings: Table = READINGS) -> ir.Table:
     """Readings as marks, row by row."""
     rows = readings.unbound()
     return rows.select("name", "stars", "day", year=rows.day.year().cast("int32"))
+
+
+def numbers(count: int) -> ir.Table:
+    """Rows of MANY that no table holds."""
+    n = ibis.range(count).unnest().name("n").as_table()
+    return n.select("n", m=n.n.hash())
 
 
 def put(table: LakeTable, rows: Iterable[Row], folder: str | None = None) -> list[DataFile]:
@@ -71,6 +87,11 @@ def put_file(table: LakeTable, rows: Sequence[Row], path: str) -> DataFile:
     return describe(table.uri, path, table.table, year=rows[0][2].year if table.table.partition_by else None)
 
 
+def rows(scan: Scan) -> list[Row]:
+    """What a scan reads, ordered."""
+    return duckdb.sql(f"select name, stars, day from ({scan_sql(scan)}) order by day, name, stars").fetchall()
+
+
 def readings(years: Iterable[int], count: int, seed: int = 1) -> list[Row]:
     """Readings in no order that sorting would give, with nulls, letters of all kinds and quotes."""
     chance = random.Random(seed)  # noqa: S311
@@ -92,3 +113,24 @@ def killed_while_running(target: Callable[..., None], *args: Any, after: float) 
     assert process.is_alive(), "the process ended before it could be killed"
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
+
+
+def error_of(target: Callable[..., object], *args: Any, largest_file: int = resource.RLIM_INFINITY) -> str:
+    """The error that `target` ends with in a process that may write files up to a size; "" when it ends well."""
+    here, there = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_told, args=(there, largest_file, target, *args))
+    process.start()
+    there.close()
+    told: str = here.recv()
+    process.join()
+    return told
+
+
+def _told(result: Connection, largest_file: int, target: Callable[..., object], *args: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    try:
+        target(*args)
+    except (PlatformError, PassingError) as error:
+        result.send(f"{type(error).__name__}: {error}")
+    else:
+        result.send("")

@@ -10,7 +10,7 @@ from ratings_platform.lake.raw import RawStore
 
 pytestmark = pytest.mark.unit
 
-OLD = [{"name": "Łódź's \"file\".csv", "bytes": 3}]
+OLD = [{"name": 'Łódź\'s "file".csv', "bytes": 3}]
 NEW = [{"name": "other.csv", "bytes": 4}]
 
 

@@ -1,0 +1,49 @@
+"""Folders for files that no one needs after a run.
+
+Belongs here: a folder of its own for each process, and removing those that killed processes left. Does not belong
+here: what is put there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+
+@cache
+def own_folder(root: Path) -> Path:
+    """This process's folder below `root`, there until the process ends; what killed processes left is removed first.
+
+    A lock on the folder says that its process is alive: the system releases it when the process dies, however it dies.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.iterdir():
+        handle = _locked(left)
+        if handle is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(handle)
+    while True:
+        folder = Path(mkdtemp(prefix="process-", dir=root))
+        # Another process may sweep the folder away before it is locked. The lock lasts as long as the handle is open.
+        if _locked(folder) is not None and folder.is_dir():
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            return folder
+
+
+def _locked(folder: Path) -> int | None:
+    """A lock on the folder, as an open handle; None when another process has it, or the folder is gone."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle

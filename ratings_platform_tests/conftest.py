@@ -1,0 +1,130 @@
+"""What all tests share: the tiers, an environment of their own, and one home in which a whole study was run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from ratings_platform.orchestration.running import Outcome
+    from ratings_platform_tests.orchestration.stand import Stand
+
+TIERS = {"unit", "integration", "e2e"}
+SAMPLE_RATINGS, SAMPLE_SEED = 3_000, 7
+_OURS = ("RATINGS_", "DAGSTER_", "KAGGLE_")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test belongs to exactly one tier, so that the tiers together are all tests, each run once."""
+    wrong = {item.nodeid.partition("[")[0]: tiers for item in items if len(tiers := _tiers(item)) != 1}
+    if wrong:
+        listed = "\n".join(f"  {test}: {', '.join(sorted(tiers)) or 'none'}" for test, tiers in wrong.items())
+        raise pytest.UsageError(
+            f"every test carries exactly one of the marks {', '.join(sorted(TIERS))} (its module's mark counts); "
+            f"these do not:\n{listed}"
+        )
+
+
+def _tiers(item: pytest.Item) -> set[str]:
+    return TIERS & {mark.name for mark in item.iter_markers()}
+
+
+@contextmanager
+def environment(folder: Path, **settings: object) -> Iterator[None]:
+    """Only these settings, and a working directory that holds no `.env`; what is set in between is forgotten."""
+    before, place = dict(os.environ), Path.cwd()
+    kept = {name: value for name, value in before.items() if not name.startswith(_OURS)}
+    _become(kept | {f"RATINGS_{name.upper()}": str(value) for name, value in settings.items()})
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(place)
+        _become(before)
+
+
+def _become(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(tmp_path: Path) -> Iterator[None]:
+    with environment(tmp_path):
+        yield
+
+
+@pytest.fixture(scope="session")
+def code_location(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    """The whole code location, with default settings."""
+    from ratings_platform.definitions import defs
+
+    with environment(tmp_path_factory.mktemp("code-location")):
+        return defs()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A home in which a whole study was materialised from `source`, and the study as it is wired with its settings.
+
+    Nobody changes it: tests work on copies.
+    """
+
+    home: Path
+    source: Path
+    outcome: Outcome
+    wired: dg.Definitions
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Everything materialised once, through Dagster, from a small clean sample."""
+    from ratings_platform.definitions import defs
+    from ratings_platform.orchestration.running import run_study
+    from ratings_platform.settings import load_settings
+    from ratings_platform.studies.market_study.assets import definitions
+    from ratings_platform.studies.market_study.study import STUDY
+
+    folder = tmp_path_factory.mktemp("built")
+    home, source = folder / "home", folder / "source"
+    STUDY.write_sample(source, ratings=SAMPLE_RATINGS, seed=SAMPLE_SEED)
+    with environment(folder, home=home, source=source):
+        wired = definitions(load_settings())
+        outcome = run_study(defs(), STUDY, home / "dagster", STUDY.years, [], lambda _: None)
+    assert outcome.success, outcome
+    return Built(home, source, outcome, wired)
+
+
+@pytest.fixture
+def copy_of_home(built: Built, tmp_path: Path) -> Path:
+    """A copy of the built home, to change."""
+    return Path(shutil.copytree(built.home, tmp_path / "home"))
+
+
+@pytest.fixture
+def new_stand(built: Built, copy_of_home: Path) -> Callable[..., Stand]:
+    """Makes a stand on a copy of the built home, with settings of its own where given."""
+    from ratings_platform.settings import load_settings
+    from ratings_platform.studies.market_study.assets import definitions
+    from ratings_platform_tests.orchestration.stand import Stand
+
+    def make(**settings: object) -> Stand:
+        with environment(copy_of_home, home=copy_of_home, **{"source": built.source, **settings}):
+            found = load_settings()
+            return Stand(found, definitions(found) if settings else built.wired)
+
+    return make
+
+
+@pytest.fixture
+def stand(new_stand: Callable[..., Stand]) -> Stand:
+    return new_stand()

@@ -1,0 +1,145 @@
+"""From vendor files of every kind to answers, compared with an independent computation from the clean files."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from ratings_platform.studies.market_study.reasons import Reason
+from ratings_platform_tests.e2e.conftest import Sample
+from ratings_platform_tests.e2e.support import Home, rounded, table_rows
+
+pytestmark = pytest.mark.e2e
+
+
+def test_clean_files_are_plain_sources(good_home: Home, clean: Sample):
+    assert rounded(good_home.answers()) == clean.answers
+    assert good_home.lake("bronze/rejects") == []
+    assert good_home.succeed("rejects").strip() == "no row was rejected"
+
+
+def test_samples_answer_differently(clean: Sample, other: Sample):
+    """Else the tests in which one follows the other could not fail."""
+    same = {name for name, rows in clean.answers.items() if rows == other.answers[name]}
+    assert len(clean.answers) == 18
+    assert len(same) < 6
+
+
+# --- A dirty sample --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dirty_home(place: Path, dirty: Sample) -> Home:
+    home = Home(place / "dirty_home")
+    home.succeed("run", "--source", dirty.folder)
+    return home
+
+
+def test_dirty_files_give_the_answers_of_the_clean_ones(dirty_home: Home, dirty: Sample):
+    assert rounded(dirty_home.answers()) == dirty.answers
+
+
+def test_planted_faults_are_the_rejects(dirty_home: Home, dirty: Sample):
+    planted = [
+        (file, reason, int(rows)) for file, reason, rows in table_rows(dirty.printed, ["file", "reason", "rows"])
+    ]
+    found = Counter(dirty_home.lake("bronze/rejects", "file, reason"))
+    told = table_rows(dirty_home.succeed("rejects", "--rows", 0), ["table", "file", "reason", "rows"])
+
+    assert {reason for _, reason, _ in planted} == set(Reason)
+    assert sorted((*key, rows) for key, rows in found.items()) == sorted(planted)
+    assert sorted((file, reason, int(rows)) for _, file, reason, rows in told) == sorted(planted)
+
+
+def test_rejects_name_the_planted_lines(dirty_home: Home, clean: Sample, dirty: Sample):
+    planted = {
+        (path.name, number): line
+        for path in dirty.folder.iterdir()
+        for number, line in _added_lines(clean.folder / path.name, path)
+        if not line.startswith("3000")  # a film header that is well formed, of a film that is unknown
+    }
+    found = {(file, line): raw for file, line, raw in dirty_home.lake("bronze/rejects", "file, line, raw")}
+    assert found == planted
+
+
+def _added_lines(clean: Path, dirty: Path) -> Iterator[tuple[int, str]]:
+    """Numbers and text of the lines that the dirty file has and the clean one has not, in the order of the latter."""
+    expected = iter([*_lines(clean), None])
+    wanted = next(expected)
+    for number, line in enumerate(_lines(dirty), 1):
+        if line == wanted:
+            wanted = next(expected)
+        else:
+            yield number, line
+    assert wanted is None
+
+
+def _lines(path: Path) -> list[str]:
+    encoding = "latin-1" if path.name == "movie_titles.csv" else "utf-8"
+    return [line.removesuffix(b"\r").decode(encoding, "replace") for line in path.read_bytes().split(b"\n")]
+
+
+# --- Packed, nested, with other line ends, in other files ------------------------------------------------------------
+
+
+def _zipped(files: list[Path], to: Path) -> None:
+    """As Kaggle packs them: one archive for Netflix, one for each file of Amazon."""
+    with zipfile.ZipFile(to / "netflix-prize-data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            if not file.name.startswith("amazon"):
+                archive.write(file, f"download/training_set/{file.name}")
+        archive.writestr("README", "about the data")
+    for file in files:
+        if file.name.startswith("amazon"):
+            with zipfile.ZipFile(to / f"{file.name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.write(file, file.name)
+
+
+def _gzipped_in_folders(files: list[Path], to: Path) -> None:
+    for number, file in enumerate(files):
+        folder = to / f"delivery {number % 3}" / "inner"
+        folder.mkdir(parents=True, exist_ok=True)
+        with gzip.open(folder / f"{file.name}.gz", "wb") as packed:
+            packed.write(file.read_bytes())
+    (to / "notes.txt").write_text("1:\nnot a delivery\n")
+
+
+def _with_crlf(files: list[Path], to: Path) -> None:
+    for file in files:
+        (to / file.name).write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def _one_file_a_film(files: list[Path], to: Path) -> None:
+    for file in files:
+        if not file.name.startswith("combined_data_"):
+            shutil.copy(file, to)
+            continue
+        block: list[str] = []
+        for line in chain(file.read_text().splitlines(), ["0:"]):
+            if line.endswith(":") and block:
+                (to / f"mv_{int(block[0][:-1]):07d}.txt").write_text("\n".join(block) + "\n")
+                block = []
+            if line:
+                block.append(line)
+
+
+@pytest.mark.parametrize("pack", [_zipped, _gzipped_in_folders, _with_crlf, _one_file_a_film], ids=lambda f: f.__name__)
+def test_files_packed_or_written_otherwise_give_the_same_answers(
+    pack: Callable[[list[Path], Path], None], other: Sample, home: Home, tmp_path: Path
+):
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    pack(sorted(other.folder.iterdir()), folder)
+
+    home.succeed("run", "--source", folder)
+
+    assert rounded(home.answers()) == other.answers
+    assert home.lake("bronze/rejects") == []
+    assert not [*home.path.glob("scratch/*")]

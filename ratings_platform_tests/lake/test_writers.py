@@ -1,0 +1,135 @@
+"""Lake tables under writers that meet, are killed, or find no room: readers see whole versions."""
+
+from __future__ import annotations
+
+import json
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
+
+import ibis
+import pytest
+from deltalake import DeltaTable
+
+from ratings_platform.engines.duckdb import DuckDBEngine
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import PassingError
+from ratings_platform.schema.files import DataFile
+from ratings_platform_tests.lake.samples import (
+    MARKS,
+    PROCESSES,
+    READINGS,
+    error_of,
+    killed_while_running,
+    marks,
+    put,
+    readings,
+    rows,
+)
+
+pytestmark = pytest.mark.integration
+
+SOME = sorted(readings([2001], 3), key=lambda row: row[2])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> LakeTable:
+    return LakeTable(str(tmp_path), MARKS)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(None, None), ([2001, 2003], [2002, 2003]), ([2001], [2002]), (None, [])],
+    ids=["whole tables", "years of which one is shared", "years that are their own", "whole table and years"],
+)
+def test_versions_of_two_writers_at_once_follow_one_another(
+    table: LakeTable, first: list[int] | None, second: list[int] | None
+) -> None:
+    """Replaying what each commit says of itself gives the files of every version: none is mixed, none lost.
+
+    Who writes years also writes a new one in every round, the same as the other: nothing is removed that both miss.
+    """
+    rounds, together = 12, PROCESSES.Barrier(2)
+    writers = [
+        PROCESSES.Process(target=_publish_often, args=(table, name, years, rounds, together))
+        for name, years in (("first", first), ("second", second))
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+
+    history = [json.loads(commit["info"]) for commit in reversed(DeltaTable(table.uri).history())]
+    assert len(history) == 2 * rounds
+    expected: set[str] = set()
+    for version, commit in enumerate(history):
+        outside = {p for p in expected if commit["years"] and _year(p) not in commit["years"]}
+        expected = outside | set(commit["files"])
+        live = DeltaTable(table.uri, version=version).get_add_actions(flatten=True)["path"].to_pylist()
+        assert sorted(live) == sorted(expected)
+
+
+def _publish_often(table: LakeTable, writer: str, years: list[int] | None, rounds: int, together: Barrier) -> None:
+    for new_year in range(3000, 3000 + rounds):
+        together.wait(60)
+        folder = table.new_folder(writer)
+        chosen = None if years is None else [*years, new_year]
+        files = [DataFile(f"{folder}/year={year}/d.parquet", 1, 1, year=year) for year in chosen or (2001, 2002, 2003)]
+        info = {"years": chosen, "files": [f.path for f in files]}
+        while True:
+            try:
+                table.publish(files, years=chosen, info=info)
+                break
+            except PassingError:  # as an orchestrator would
+                continue
+
+
+def _year(path: str) -> int:
+    return int(path.split("year=")[1][:4])
+
+
+@pytest.mark.parametrize("after", [0.02, 0.06, 0.13, 0.24])
+def test_a_writer_killed_at_any_moment_leaves_a_whole_version(tmp_path: Path, after: float) -> None:
+    source, target = LakeTable(str(tmp_path), READINGS), LakeTable(str(tmp_path), MARKS)
+    source.publish(put(source, readings([2001, 2002], 20_000)))
+    _write_marks(tmp_path, 9)
+    before = rows(target.scan())
+    killed_while_running(_write_marks_forever, tmp_path, after=after)
+    found = rows(target.scan())
+    assert {stars for _, stars, _ in found} in ({9}, {8}, {7})
+    assert len(found) == len(before) == 40_000
+    _write_marks(tmp_path, 9)
+    assert rows(target.scan()) == before
+
+
+def _write_marks_forever(ready: Event, root: Path) -> None:
+    ready.set()
+    while True:
+        _write_marks(root, 8)
+        _write_marks(root, 7)
+
+
+def _write_marks(root: Path, stars: int) -> None:
+    source, target = LakeTable(str(root), READINGS), LakeTable(str(root), MARKS)
+    engine, years = DuckDBEngine("500MB", root / "spill"), [2001, 2002]
+    expr = marks().mutate(stars=ibis.literal(stars, "int8"))
+    files = engine.write(expr, {READINGS.name: source.scan()}, MARKS, target.uri, target.new_folder(), years=years)
+    target.publish(files, years=years)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_version_that_the_disk_has_no_room_for_is_one_line_and_changes_nothing(
+    table: LakeTable, exists: bool
+) -> None:
+    if exists:
+        table.publish(put(table, SOME))
+    error = error_of(_publish_many, table, largest_file=1000)
+    assert error.startswith(f"PlatformError: {table.uri}: the new version could not be published: ")
+    assert "File too large" in error
+    assert "Mend the storage" in error
+    assert not set("\n\x1b") & set(error)
+    assert (table.exists, rows(table.scan())) == (exists, SOME if exists else [])
+
+
+def _publish_many(table: LakeTable) -> None:
+    table.publish([DataFile(f"some-folder/year=2001/{n}.parquet", 1, 1, year=2001) for n in range(1000)])

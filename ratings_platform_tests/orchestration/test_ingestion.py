@@ -1,0 +1,173 @@
+"""Deliveries: unchanged files are not read again, new ones are added, and products keep their keys."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ratings_platform.orchestration import ingestion
+from ratings_platform.orchestration.ingestion import units
+from ratings_platform.schema.errors import SourceError
+from ratings_platform.studies.market_study.settings import MarketStudySettings
+from ratings_platform.studies.market_study.study import STUDY
+from ratings_platform_tests.conftest import Built
+from ratings_platform_tests.orchestration.stand import Stand, materialised
+
+pytestmark = pytest.mark.integration
+
+BRONZE = ("bronze/movies_netflix", "bronze/ratings_netflix", "bronze/ratings_amazon")
+RAW = ("raw/netflix_prize", "raw/amazon_reviews")
+TO_PRODUCTS = (*RAW, *BRONZE, "bronze/rejects", "silver/movies", "gold/product_keys", "gold/dim_product")
+
+
+@pytest.fixture
+def source(built: Built, tmp_path: Path) -> Path:
+    """A copy of the vendor files, to change; with the times of the originals."""
+    return Path(shutil.copytree(built.source, tmp_path / "vendor"))
+
+
+def test_unchanged_files_are_not_parsed_again(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    before = {path: stand.paths(path) for path in BRONZE}
+    result = stand.run(*RAW, *BRONZE)
+    assert result.success
+    assert {path: stand.paths(path) for path in BRONZE} == before
+    assert sorted(_said(stand, result)) == sorted(
+        f"{unit.name}: unchanged, {unit.kept:,} rows kept as they are"
+        for path in BRONZE
+        for unit in units(stand.table(path))
+    )
+
+
+def test_files_put_elsewhere_are_the_same_files(new_stand: Callable[..., Stand], source: Path) -> None:
+    stand = new_stand(source=source)
+    before = stand.paths("bronze/ratings_amazon")
+    assert stand.run(*RAW, *BRONZE).success
+    assert stand.paths("bronze/ratings_amazon") == before
+
+
+def test_only_a_changed_file_is_parsed_again(new_stand: Callable[..., Stand], source: Path) -> None:
+    stand = new_stand(source=source)
+    changed = source / "combined_data_3.txt"
+    changed.write_text(changed.read_text() + "999,5,2005-12-31\n")
+    before = {unit.name: unit for unit in units(stand.table("bronze/ratings_netflix"))}
+    files = stand.paths("bronze/ratings_netflix")
+    result = stand.run(*RAW, *BRONZE)
+    assert result.success
+    after = {unit.name: unit for unit in units(stand.table("bronze/ratings_netflix"))}
+    assert {name for name in after if after[name] != before[name]} == {"combined_data_3.txt"}
+    assert after["combined_data_3.txt"].kept == before["combined_data_3.txt"].kept + 1
+    # The other units' files are the very same.
+    others = tuple(unit.id for name, unit in before.items() if name != changed.name)
+    kept = {file: time for file, time in files.items() if Path(file).parent.name.startswith(others)}
+    assert kept.items() < stand.paths("bronze/ratings_netflix").items()
+    assert [line for line in _said(stand, result) if "unchanged" not in line] == [
+        line for line in _said(stand, result) if line.startswith("combined_data_3.txt: ")
+    ]
+
+
+def test_other_films_have_the_ratings_read_again(new_stand: Callable[..., Stand], source: Path) -> None:
+    """Which film ids are known decides which ratings are kept."""
+    titles = source / "movie_titles.csv"
+    known = titles.read_bytes().splitlines(keepends=True)
+    titles.write_bytes(b"".join(known[1:]))
+    stand = new_stand(source=source)
+    assert stand.run(*RAW, *BRONZE, "bronze/rejects").success
+    lost = int(known[0].split(b",")[0])
+    rejects = stand.rows("bronze/rejects")
+    assert lost not in stand.rows("bronze/ratings_netflix")["product_id"].to_pylist()
+    assert set(rejects["reason"].to_pylist()) == {"film is not in movie_titles.csv"}
+    assert stand.rows("bronze/ratings_netflix").num_rows + rejects.num_rows == 2400
+
+
+def test_another_reader_parses_everything_anew(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: stand.paths(path) for path in BRONZE}
+    rows = {path: _sorted(stand, path) for path in BRONZE}
+    monkeypatch.setattr(ingestion, "reader_version", lambda _: "another")
+    assert stand.run(*RAW, *BRONZE).success
+    assert all(not stand.paths(path).keys() & before[path].keys() for path in BRONZE)
+    assert {path: _sorted(stand, path) for path in BRONZE} == rows
+
+
+def test_products_keep_their_keys_when_a_file_arrives(new_stand: Callable[..., Stand], source: Path) -> None:
+    before = _keys(new_stand())
+    reviews = (source / "amazon_reviews_us_Video_v1_00.tsv").read_text().splitlines(keepends=True)
+    first = reviews[1].split("\t")
+    # Ids that sort before, between and after those that are there.
+    new = [(f"R{n}EXTRA", product) for n, product in enumerate(("0000000001", "B0005", "ZZZ"))]
+    extra = ["\t".join([*first[:2], review, product, *first[4:]]) for review, product in new]
+    (source / "amazon_reviews_us_Extra_v1_00.tsv").write_text("".join([reviews[0], *extra]))
+    names = "Video_v1_00,Video_DVD_v1_00,Digital_Video_Download_v1_00,Extra_v1_00"
+    stand = new_stand(source=source, amazon_files=names)
+    assert stand.run(*TO_PRODUCTS).success
+    after = _keys(stand)
+    assert before.items() < after.items()
+    added = {product: key for product, key in after.items() if product not in before}
+    first_free = max(before.values()) + 1
+    assert added == {("Amazon", product): first_free + n for n, (_, product) in enumerate(new)}
+
+
+def test_products_keep_their_keys_when_loaded_again(stand: Stand) -> None:
+    before = _keys(stand)
+    for path in ("silver/movies", "gold/dim_product"):
+        shutil.rmtree(stand.table(path).uri)
+    assert stand.run("silver/movies", "gold/product_keys", "gold/dim_product").success
+    assert _keys(stand) == before
+
+
+def test_a_product_that_left_and_came_back_has_its_old_key(new_stand: Callable[..., Stand], source: Path) -> None:
+    titles = source / "movie_titles.csv"
+    whole = titles.read_bytes()
+    stand = new_stand(source=source)
+    before = _keys(stand)
+    titles.write_bytes(b"".join(whole.splitlines(keepends=True)[50:]))
+    assert stand.run(*TO_PRODUCTS).success
+    assert len(_keys(stand)) == len(before) - 50
+    titles.write_bytes(whole)
+    assert stand.run(*TO_PRODUCTS).success
+    assert _keys(stand) == before
+
+
+def test_a_missing_file_is_named_and_the_last_version_stays(new_stand: Callable[..., Stand], source: Path) -> None:
+    stand = new_stand(source=source)
+    before = stand.paths("bronze/ratings_netflix")
+    (source / "combined_data_2.txt").unlink()
+    result = stand.run(*RAW, *BRONZE)
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert failure.step_failure_data.user_failure_data
+    assert "combined_data_2.txt is missing" in (failure.step_failure_data.user_failure_data.description or "")
+    assert materialised(result) == {"raw/amazon_reviews", "bronze/ratings_amazon"}
+    assert stand.paths("bronze/ratings_netflix") == before
+
+
+def test_of_two_layouts_the_one_that_is_complete_counts(tmp_path: Path) -> None:
+    netflix = STUDY.vendors[0]
+    for name in ("movie_titles.csv", "mv_0000001.txt", "mv_0000002.txt", "unrelated.txt"):
+        (tmp_path / name).write_text("1:\n")
+    found = ingestion.delivery(netflix, MarketStudySettings(), tmp_path)
+    assert [file.name for file in found] == ["movie_titles.csv", "mv_0000001.txt", "mv_0000002.txt"]
+    (tmp_path / "movie_titles.csv").unlink()
+    with pytest.raises(SourceError, match=r"movie_titles\.csv is missing"):
+        ingestion.delivery(netflix, MarketStudySettings(), tmp_path)
+
+
+def _said(stand: Stand, result: dg.ExecuteInProcessResult) -> list[str]:
+    """What the steps said of the files that they read."""
+    logs = stand.instance.all_logs(result.run_id)
+    words = [log.user_message for log in logs if not log.is_dagster_event]
+    return [line for line in words if re.match(r"[\w.]+\.(csv|txt|tsv): ", line)]
+
+
+def _sorted(stand: Stand, path: str) -> list[dict[str, object]]:
+    rows = stand.rows(path)
+    return sorted(rows.to_pylist(), key=lambda row: str(list(row.values())))
+
+
+def _keys(stand: Stand) -> dict[tuple[str, str], int]:
+    rows = stand.rows("gold/dim_product")
+    return {(row["company"], row["product_id"]): row["product_key"] for row in rows.to_pylist()}

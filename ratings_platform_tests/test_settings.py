@@ -1,0 +1,207 @@
+"""Settings: where they come from, and what people read when one is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ratings_platform import studies
+from ratings_platform.schema.errors import SettingsError
+from ratings_platform.settings import (
+    PREFIX,
+    Settings,
+    StudySettings,
+    load_settings,
+    load_study_settings,
+    override,
+    refuse_unknown_names,
+)
+
+pytestmark = pytest.mark.unit
+
+EXAMPLE = Path(__file__).parents[1] / ".env.example"
+STUDY_SETTINGS: list[type[StudySettings]] = [studies.load(name).settings for name in studies.names()]
+
+
+def dotenv(text: str) -> None:
+    Path(".env").write_text(text, encoding="utf-8")
+
+
+def complaint() -> str:
+    """The one line that the settings as they are end in."""
+    with pytest.raises(SettingsError) as caught:
+        _load_all()
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def _load_all() -> None:
+    load_settings()
+    for group in STUDY_SETTINGS:
+        load_study_settings(group)
+    refuse_unknown_names(*STUDY_SETTINGS)
+
+
+def test_defaults_lie_below_the_working_directory(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert (settings.source, settings.engine, settings.webhook) == ("sample", "duckdb", None)
+    assert settings.lake_root == str(tmp_path / "data" / "lake")
+    assert settings.warehouse_path == tmp_path / "data" / "warehouse.duckdb"
+    assert settings.dagster_home == tmp_path / "data" / "dagster"
+    assert list(tmp_path.iterdir()) == [], "reading settings makes nothing"
+
+
+def test_other_folders_follow_the_home_unless_they_are_set(tmp_path: Path) -> None:
+    os.environ["RATINGS_HOME"] = "here"
+    os.environ["RATINGS_WAREHOUSE"] = "duckdb:///elsewhere/w.duckdb"
+    settings = load_settings()
+    assert settings.lake_root == str(tmp_path / "here" / "lake")
+    assert settings.warehouse_path == tmp_path / "elsewhere" / "w.duckdb"
+    assert settings.scratch.is_relative_to(tmp_path / "here")
+    assert settings.downloads.is_relative_to(tmp_path / "here")
+
+
+def test_the_environment_comes_before_the_file_and_both_before_defaults() -> None:
+    dotenv("RATINGS_SAMPLE_SEED=7\nRATINGS_SAMPLE_RATINGS=500\nOTHERS=x\n")
+    os.environ["RATINGS_SAMPLE_SEED"] = "8"
+    settings = load_settings()
+    assert (settings.sample_seed, settings.sample_ratings, settings.engine) == (8, 500, "duckdb")
+    assert load_settings(sample_seed=9, sample_ratings=None).sample_seed == 9
+
+
+def test_an_empty_value_is_no_value() -> None:
+    dotenv("RATINGS_WEBHOOK=\nRATINGS_HOME=\n")
+    os.environ["RATINGS_LAKE"] = ""
+    assert load_settings() == Settings()
+    assert load_settings().webhook is None
+
+
+def test_overrides_reach_processes_that_are_started() -> None:
+    override(sample_seed=5, source=None)
+    assert (os.environ["RATINGS_SAMPLE_SEED"], "RATINGS_SOURCE" in os.environ) == ("5", False)
+    assert load_settings().sample_seed == 5
+
+
+def test_another_sample_has_another_folder() -> None:
+    folders = {load_settings(sample_seed=n, sample_ratings=m).sample_folder for n in (1, 2) for m in (100, 200)}
+    assert len(folders) == 4
+
+
+def test_names_of_others_in_the_file_reach_those_who_read_the_environment(tmp_path: Path) -> None:
+    dotenv("DAGSTER_HOME=dagster-here\nKAGGLE_USERNAME=me\nKAGGLE_KEY=from-the-file\nKAGGLE_API_TOKEN=\n")
+    os.environ["KAGGLE_KEY"] = "from-the-environment"
+    assert load_settings().dagster_home == tmp_path / "dagster-here"
+    assert (os.environ["KAGGLE_USERNAME"], os.environ["KAGGLE_KEY"]) == ("me", "from-the-environment")
+    assert "KAGGLE_API_TOKEN" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "teaches"),
+    [
+        ("HOME", "s3://bucket/x", "give a folder on this machine"),
+        ("LAKE", "s3://bucket/lake", "give a folder on this machine"),
+        ("SOURCE", "no/such/folder", "give sample, kaggle, or a directory that exists"),
+        ("WAREHOUSE", "mysql://host/db", "give duckdb:///PATH"),
+        ("WAREHOUSE", "duckdb:///", "give duckdb:///PATH"),
+        ("ENGINE", "spork", "'duckdb'"),
+        ("SAMPLE_RATINGS", "99", "greater than or equal to 100"),
+        ("SAMPLE_RATINGS", "many\nlines", "valid integer"),
+        ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
+        ("REJECT_THRESHOLD", "1.5", "less than or equal to 1"),
+        ("REJECT_THRESHOLD", "5 %", "valid number"),
+        ("MEMORY_LIMIT", "lots", "pattern"),
+        ("NETFLIX_FILES", "../x.txt", "give file names separated by commas"),
+        ("NETFLIX_FILES", " , ", "give file names separated by commas"),
+        ("AMAZON_FILES", "Video_*", "give file names separated by commas"),
+        ("BAYESIAN_WEIGHT", "-1", "greater than or equal to 0"),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_wrong_value_is_one_line_that_names_it_and_teaches(name: str, value: str, teaches: str, where: str) -> None:
+    if where == "environment":
+        os.environ[PREFIX + name] = value
+    else:
+        dotenv(f'{PREFIX}{name}="{value}"\n')
+    told = complaint()
+    assert told.startswith(f"{PREFIX}{name} is {value!r}: ")
+    assert teaches in told
+    assert told.endswith("See .env.example for all settings.")
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_an_unknown_name_is_refused_with_the_nearest_known(where: str) -> None:
+    if where == "environment":
+        os.environ["RATINGS_WAREHUOSE"] = "secret"
+    else:
+        dotenv("ratings_warehuose=secret\n")
+    assert complaint() == "RATINGS_WAREHUOSE is not a setting. Did you mean RATINGS_WAREHOUSE?"
+
+
+def test_an_unknown_name_like_none_is_refused_too() -> None:
+    os.environ["RATINGS_XQZJVVVVV"] = "1"
+    assert complaint() == "RATINGS_XQZJVVVVV is not a setting. See .env.example."
+
+
+def test_known_names_of_every_study_are_accepted() -> None:
+    for group in (Settings, *STUDY_SETTINGS):
+        os.environ |= {f"{PREFIX}{name.upper()}": "" for name in group.model_fields}
+    refuse_unknown_names(*STUDY_SETTINGS)
+    with pytest.raises(SettingsError):
+        refuse_unknown_names()
+
+
+def test_secrets_are_never_shown() -> None:
+    os.environ["RATINGS_WEBHOOK"] = "https://hooks.example/s3cret"
+    settings = load_settings()
+    assert settings.webhook is not None
+    assert settings.webhook.get_secret_value() == "https://hooks.example/s3cret"
+    assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    with pytest.raises(SettingsError) as caught:
+        load_settings(webhook={"s3cret": "s3cret"})
+    assert str(caught.value).startswith("RATINGS_WEBHOOK: ")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["WAREHOUSE", "SOURCE", "LAKE"])
+def test_a_password_in_an_address_is_never_shown(name: str) -> None:
+    os.environ[PREFIX + name] = "mysql://me:s3c@ret@host/db"
+    told = complaint()
+    assert "s3c" not in told
+    assert "ret@" not in told
+    assert "mysql://***@host/db" in told
+
+
+def test_a_file_that_is_no_text_is_one_line() -> None:
+    Path(".env").write_bytes(b"RATINGS_OWNER=team:caf\xe9\n")
+    assert complaint() == ".env: the file is not UTF-8. Save it as UTF-8."
+
+
+def _examples() -> dict[str, str]:
+    found = re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(dict(found)) == len(found), "a name stands there twice"
+    return dict(found)
+
+
+def test_the_example_lists_every_setting_and_no_other() -> None:
+    ours = {name for name in _examples() if name.startswith(PREFIX)}
+    assert ours == {PREFIX + name.upper() for group in (Settings, *STUDY_SETTINGS) for name in group.model_fields}
+
+
+def test_the_example_shows_the_defaults() -> None:
+    def everything() -> list[object]:
+        shared = load_settings()
+        derived = {"lake": shared.lake_root, "warehouse": shared.warehouse_path}
+        return [shared.model_dump() | derived, *(load_study_settings(g).model_dump() for g in STUDY_SETTINGS)]
+
+    defaults = everything()
+    dotenv("".join(f"{name}={value}\n" for name, value in _examples().items()))
+    assert everything() == defaults
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    for group in (Settings, *STUDY_SETTINGS):
+        assert [name for name, field in group.model_fields.items() if not field.description] == []

@@ -1,0 +1,123 @@
+"""The warehouse in a DuckDB file: loads are whole or did not happen."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import ibis
+import pytest
+
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
+from ratings_platform.warehouse.duckdb import DuckDBWarehouse
+from ratings_platform_tests.lake.samples import (
+    MARKS,
+    READINGS,
+)
+from ratings_platform_tests.warehouse.samples import NEW, OLD, as_marks, content, scan
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_table_is_loaded_whole_and_again(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    assert not warehouse.exists
+    assert [warehouse.load(MARKS, scan(tmp_path, OLD)) for _ in range(2)] == [3, 3]
+    assert (content(warehouse), warehouse.row_count(MARKS), warehouse.exists) == (as_marks(*OLD), 3, True)
+    assert warehouse.load(MARKS, scan(tmp_path, NEW)) == 1
+    assert content(warehouse) == as_marks(*NEW)
+
+
+def test_years_replace_only_themselves(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    changed = scan(tmp_path, NEW)
+    for _ in range(2):
+        assert warehouse.load(MARKS, changed.of_years([2002, 2003]), [2002, 2003]) == 1
+        assert content(warehouse) == as_marks(OLD[0], NEW[0])
+
+
+def test_years_can_be_the_first_that_is_loaded(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    whole = scan(tmp_path, OLD)
+    for year in (2002, 2001, 2003):
+        warehouse.load(MARKS, whole.of_years([year]), [year])
+    assert content(warehouse) == as_marks(*OLD)
+
+
+def test_a_table_without_rows_is_there(warehouse: DuckDBWarehouse) -> None:
+    assert warehouse.load(MARKS, Scan(MARKS, "nowhere", ())) == 0
+    assert content(warehouse) == []
+
+
+def test_questions_are_asked_of_its_own_tables(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    assert warehouse.rows(MARKS.unbound().aggregate(n=ibis._.stars.sum())).to_pylist() == [{"n": 6}]
+    assert warehouse.columns(MARKS) == {"name": "VARCHAR", "stars": "TINYINT", "day": "DATE", "year": "INTEGER"}
+    assert warehouse.columns(READINGS) == {}
+
+
+def test_tables_and_columns_say_what_they_mean(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    columns = warehouse.query("select column_name as name, comment from duckdb_columns() where table_name = 'marks'")
+    assert [tuple(c.values()) for c in columns.to_pylist()] == [(c.name, c.description) for c in MARKS.columns]
+    tables = warehouse.query("select comment from duckdb_tables() where table_name = 'marks'")
+    assert tables.to_pylist() == [{"comment": MARKS.description}]
+
+
+@pytest.mark.parametrize("years", [None, [2002]])
+def test_a_required_column_refuses_null_and_the_content_stays(
+    warehouse: DuckDBWarehouse, tmp_path: Path, years: list[int] | None
+) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    broken = scan(tmp_path, [("x", None, date(2002, 1, 1))])  # type: ignore[list-item]
+    with pytest.raises(duckdb.ConstraintException, match="stars"):
+        warehouse.load(MARKS, broken, years)
+    assert content(warehouse) == as_marks(*OLD)
+
+
+@pytest.mark.parametrize(
+    ("change", "differing"),
+    [
+        ("drop column stars", "stars"),
+        ("drop column year", "year"),
+        ("alter column stars type integer", "stars"),
+        ("add column extra integer", "extra"),
+    ],
+)
+def test_other_columns_than_declared_are_refused_by_year_and_mended_whole(
+    warehouse: DuckDBWarehouse, tmp_path: Path, change: str, differing: str
+) -> None:
+    whole = scan(tmp_path, OLD)
+    warehouse.load(MARKS, whole)
+    with duckdb.connect(str(warehouse.path)) as other:
+        other.execute(f"alter table marks {change}")
+    with pytest.raises(PlatformError, match=rf"has other columns than declared: {differing}\. .*warehouse/marks"):
+        warehouse.load(MARKS, whole.of_years([2001]), [2001])
+    assert warehouse.row_count(MARKS) == 3
+    warehouse.load(MARKS, whole)
+    assert content(warehouse) == as_marks(*OLD)
+
+
+def test_a_warehouse_that_was_never_loaded_cannot_be_asked(warehouse: DuckDBWarehouse) -> None:
+    with pytest.raises(PlatformError, match=r"does not exist yet\. Run: ratings-platform run"):
+        warehouse.row_count(MARKS)
+    assert not warehouse.exists
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"\0" * 20_000], ids=["empty", "text", "zeros"])
+@pytest.mark.parametrize("name", ["w.duckdb", "lock.duckdb"])
+def test_a_file_that_is_no_database_is_told_at_once(tmp_path: Path, content: bytes, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    warehouse = DuckDBWarehouse(file, "500MB", lock_wait=60)
+    start = time.monotonic()
+    with pytest.raises(PlatformError) as caught:
+        warehouse.load(MARKS, Scan(MARKS, "nowhere", ()))
+    assert time.monotonic() - start < 10
+    assert str(caught.value).startswith(f"{file}: the file cannot be opened as a DuckDB database (")
+    assert str(caught.value).endswith(
+        "Move it away, or point RATINGS_WAREHOUSE elsewhere, and load the warehouse again."
+    )
+    assert "\n" not in str(caught.value)
+    assert file.read_bytes() == content

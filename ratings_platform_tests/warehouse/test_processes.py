@@ -1,0 +1,154 @@
+"""The warehouse under other processes: locks are waited for and named, a killed load did not happen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
+from ratings_platform.warehouse.duckdb import DuckDBWarehouse
+from ratings_platform_tests.lake.samples import (
+    MARKS,
+    PROCESSES,
+    error_of,
+    killed_while_running,
+    put,
+    readings,
+)
+from ratings_platform_tests.warehouse.samples import NEW, OLD, as_marks, content, scan
+
+pytestmark = pytest.mark.integration
+
+
+_HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+
+
+@pytest.fixture
+def holder(warehouse: DuckDBWarehouse, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another program that has the file open until it is sent a line."""
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    command = [sys.executable, "-c", _HOLD, str(warehouse.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def _let_go(holder: subprocess.Popen[str]) -> None:
+    assert holder.stdin is not None
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+
+
+def test_a_locked_file_is_waited_for_and_then_its_holder_named(
+    warehouse: DuckDBWarehouse, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    for use in (lambda: warehouse.load(MARKS, scan(tmp_path, NEW)), lambda: warehouse.row_count(MARKS)):
+        start = time.monotonic()
+        with pytest.raises(PlatformError) as caught:
+            use()
+        assert 0.3 <= time.monotonic() - start < 5
+        assert str(caught.value).startswith(f"{warehouse.path}: the warehouse file is locked by ")
+        assert f"(PID {holder.pid})" in str(caught.value)
+        assert str(caught.value).endswith("Close that program, or wait until it has finished, and run again.")
+        assert "\n" not in str(caught.value)
+    _let_go(holder)
+    holder.wait(10)
+    assert content(warehouse) == as_marks(*OLD)
+
+
+def test_a_lock_released_in_time_is_no_fault(
+    warehouse: DuckDBWarehouse, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    patient = DuckDBWarehouse(warehouse.path, "500MB", lock_wait=30)
+    threading.Timer(0.5, _let_go, [holder]).start()
+    assert patient.load(MARKS, scan(tmp_path, NEW)) == 1
+    assert content(warehouse) == as_marks(*NEW)
+
+
+def test_no_lock_outlives_a_load(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    with pytest.raises(duckdb.Error):
+        warehouse.query("select no_such_column from marks")
+    assert error_of(_load, warehouse, scan(tmp_path, NEW)) == ""
+
+
+def test_a_full_disk_is_told_and_the_content_stays(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    size = warehouse.path.stat().st_size
+    error = error_of(_load, warehouse, scan(tmp_path, readings([2001], 200_000)), largest_file=size + 200_000)
+    assert error == (
+        f"PlatformError: {warehouse.path}: the disk is full. Free some space and run again; nothing was changed."
+    )
+    assert content(warehouse) == as_marks(*OLD)
+
+
+def _load(warehouse: DuckDBWarehouse, found: Scan) -> None:
+    warehouse.load(MARKS, found)
+
+
+@pytest.mark.parametrize("years", [None, [2001, 2002]], ids=["whole", "years"])
+@pytest.mark.parametrize("after", [0.02, 0.09, 0.2])
+def test_a_load_killed_at_any_moment_leaves_a_whole_table(
+    warehouse: DuckDBWarehouse, tmp_path: Path, years: list[int] | None, after: float
+) -> None:
+    before = scan(tmp_path, readings([2001, 2002, 2003], 20_000))
+    # The same rows with other stars: a mixture would show.
+    lake = LakeTable(str(tmp_path / "other"), MARKS)
+    lake.publish(put(lake, [(name, 9, day) for name, _, day in readings([2001, 2002, 2003], 20_000)]))
+    warehouse.load(MARKS, before)
+    whole = content(warehouse)
+    killed_while_running(_load_forever, warehouse, lake.scan(), before, years, after=after)
+    found = content(warehouse)
+    nines = {year: {row[1] == 9 for row in found if row[3] == year} for year in (2001, 2002, 2003)}
+    assert nines[2001] == nines[2002]
+    assert all(len(kinds) == 1 for kinds in nines.values())
+    assert years is None or nines[2003] == {False}
+    assert len(found) == 60_000
+    warehouse.load(MARKS, before if years is None else before.of_years(years), years)
+    assert content(warehouse) == whole
+
+
+def _load_forever(ready: Event, warehouse: DuckDBWarehouse, a: Scan, b: Scan, years: list[int] | None) -> None:
+    ready.set()
+    while True:
+        for found in (a, b):
+            warehouse.load(MARKS, found if years is None else found.of_years(years), years)
+
+
+def test_who_asks_during_loads_never_sees_part_of_a_year(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "w.duckdb", "500MB")
+    rows = {count: scan(tmp_path / str(count), readings([2001, 2002], count)) for count in (5000, 8000)}
+    warehouse.load(MARKS, rows[5000])
+    here, there = PROCESSES.Pipe()
+    reader = PROCESSES.Process(target=_ask_until_told, args=(warehouse, there))
+    reader.start()
+    seen: list[tuple[int, ...]] = []
+    deadline = time.monotonic() + 60
+    while len(set(seen)) < 2 and time.monotonic() < deadline:
+        for count in (8000, 5000):
+            warehouse.load(MARKS, rows[count].of_years([2001]), [2001])
+            time.sleep(0.15)
+            while here.poll():
+                seen.append(here.recv())
+    here.send("stop")
+    reader.join()
+    assert set(seen) == {(5000, 5000), (8000, 5000)}
+
+
+def _ask_until_told(warehouse: DuckDBWarehouse, pipe: Connection) -> None:
+    while not pipe.poll(0.1):
+        counts = warehouse.query("select count(*) as n from marks group by year order by year")
+        pipe.send(tuple(counts["n"].to_pylist()))
