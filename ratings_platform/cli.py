@@ -7,6 +7,7 @@ imported inside the commands that need them, so that `--help` is quick.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,9 +46,6 @@ def main() -> None:
     except (PlatformError, PassingError) as error:
         print(f"ratings-platform: {error}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
 
 
 @app.command()
@@ -171,7 +169,7 @@ def dictionary(study: StudyName = DEFAULT_STUDY) -> None:
     from ratings_platform.answering import dictionary as made
 
     found, _ = _open(study)
-    print(made(found))
+    print(made(found), end="")
 
 
 @app.command()
@@ -253,10 +251,10 @@ def _told() -> Iterator[Callable[[Progress], None]]:
 def _years(text: str | None, known: tuple[int, ...]) -> tuple[int, ...]:
     if text is None:
         return known
-    first, _, last = text.partition(":")
-    if not first.isdigit() or not (last or first).isdigit():
+    given = re.fullmatch(r"([0-9]{4})(?::([0-9]{4}))?", text)
+    if given is None:
         raise typer.BadParameter("give a year or a range, as 2003 or 2003:2005", param_hint="--years")
-    years = tuple(range(int(first), int(last or first) + 1))
+    years = tuple(range(int(given[1]), int(given[2] or given[1]) + 1))
     if not years or not set(years) <= set(known):
         raise typer.BadParameter(f"the study's years are {known[0]}:{known[-1]}", param_hint="--years")
     return years

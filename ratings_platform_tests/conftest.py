@@ -120,7 +120,7 @@ def new_stand(built: Built, copy_of_home: Path) -> Callable[..., Stand]:
     def make(**settings: object) -> Stand:
         with environment(copy_of_home, home=copy_of_home, **{"source": built.source, **settings}):
             found = load_settings()
-            return Stand(found, definitions(found) if settings else built.wired)
+            return Stand(found, definitions(found) if settings.keys() - {"source"} else built.wired)
 
     return make
 

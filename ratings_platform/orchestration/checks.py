@@ -146,11 +146,14 @@ class CheckFactory:
         return Check(reconciliation.name, reconciliation.description, run)
 
     def _same_rows(self, table: Table) -> Check:
-        def run(platform: Platform, _: Years) -> Found:
-            lake = platform.table(table).scan().rows
+        def run(platform: Platform, years: Years) -> Found:
+            lake = _scan(platform, table, years).rows
             if not platform.warehouse.columns(table):
                 return False, {"rows in the lake": lake, **_NOT_LOADED}
-            loaded = platform.warehouse.row_count(table)
+            rows = table.unbound()
+            if table.partition_by and years is not None:
+                rows = rows.filter(rows[table.partition_by].isin(years))
+            loaded = platform.warehouse.rows(rows.aggregate(n=rows.count()))["n"][0].as_py()
             return lake == loaded, {"rows in the lake": lake, "rows in the warehouse": loaded}
 
         return Check("same_rows_as_lake", f"As many rows as {table.path}.", run)

@@ -43,6 +43,7 @@ class DuckDBWarehouse:
         self.uri = f"duckdb:///{path}"
         self._memory_limit = memory_limit
         self._lock_wait = lock_wait
+        self._waited_in_vain = False
         self._kept: duckdb.DuckDBPyConnection | None = None
 
     def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
@@ -133,8 +134,8 @@ class DuckDBWarehouse:
                 "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Who waited in vain does not wait again: a run has many tables to load.
-        wait, self._lock_wait = self._lock_wait, 0.0
+        # Who waited in vain does not wait again until it got in: a run has many tables to load.
+        wait, self._waited_in_vain = 0.0 if self._waited_in_vain else self._lock_wait, True
         try:
             with _patiently(
                 lambda: duckdb.connect(
@@ -143,7 +144,7 @@ class DuckDBWarehouse:
                 self.path,
                 wait,
             ) as connection:
-                self._lock_wait = wait
+                self._waited_in_vain = False
                 yield connection
         except duckdb.Error as error:
             if any(words in str(error) for words in _NO_ROOM):

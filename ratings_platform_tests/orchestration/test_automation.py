@@ -94,7 +94,7 @@ class Watcher:
 
     def tick(self, **changed: object) -> list[dg.RunRequest] | str:
         """The runs asked for, or why there are none."""
-        platform = Platform.of(self._stand.settings).model_copy(update=changed)
+        platform = Platform.of(self._stand.settings.model_copy(update=changed))
         context = dg.build_sensor_context(
             instance=self._stand.instance, cursor=self._cursor, resources={"platform": platform}
         )

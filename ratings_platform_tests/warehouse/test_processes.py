@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -34,16 +35,22 @@ pytestmark = pytest.mark.integration
 _HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
 
 
-@pytest.fixture
-def holder(warehouse: DuckDBWarehouse, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+@contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another program that has the file open until it is sent a line."""
-    warehouse.load(MARKS, scan(tmp_path, OLD))
-    command = [sys.executable, "-c", _HOLD, str(warehouse.path)]
+    command = [sys.executable, "-c", _HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
+
+
+@pytest.fixture
+def holder(warehouse: DuckDBWarehouse, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    with held(warehouse.path) as process:
+        yield process
 
 
 def _let_go(holder: subprocess.Popen[str]) -> None:
@@ -55,18 +62,44 @@ def _let_go(holder: subprocess.Popen[str]) -> None:
 def test_a_locked_file_is_waited_for_and_then_its_holder_named(
     warehouse: DuckDBWarehouse, holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    for use in (lambda: warehouse.load(MARKS, scan(tmp_path, NEW)), lambda: warehouse.row_count(MARKS)):
-        start = time.monotonic()
-        with pytest.raises(PlatformError) as caught:
-            use()
-        assert 0.3 <= time.monotonic() - start < 5
-        assert str(caught.value).startswith(f"{warehouse.path}: the warehouse file is locked by ")
-        assert f"(PID {holder.pid})" in str(caught.value)
-        assert str(caught.value).endswith("Close that program, or wait until it has finished, and run again.")
-        assert "\n" not in str(caught.value)
+    seconds, told = _refused(lambda: warehouse.load(MARKS, scan(tmp_path, NEW)))
+    assert 0.3 <= seconds < 5
+    assert told.startswith(f"{warehouse.path}: the warehouse file is locked by ")
+    assert f"(PID {holder.pid})" in told
+    assert told.endswith("Close that program, or wait until it has finished, and run again.")
+    assert "\n" not in told
     _let_go(holder)
     holder.wait(10)
     assert content(warehouse) == as_marks(*OLD)
+
+
+def test_who_waited_in_vain_waits_again_only_after_it_got_in(
+    warehouse: DuckDBWarehouse, holder: subprocess.Popen[str]
+) -> None:
+    assert _refused(lambda: warehouse.row_count(MARKS))[0] >= 0.3
+    assert _refused(lambda: warehouse.row_count(MARKS))[0] < 0.3
+    _let_go(holder)
+    holder.wait(10)
+    assert warehouse.row_count(MARKS) == 3
+    with held(warehouse.path):
+        assert _refused(lambda: warehouse.row_count(MARKS))[0] >= 0.3
+
+
+def _refused(use: Callable[[], object]) -> tuple[float, str]:
+    """How long it took to be refused, and what was told."""
+    start = time.monotonic()
+    with pytest.raises(PlatformError) as caught:
+        use()
+    return time.monotonic() - start, str(caught.value)
+
+
+def test_kept_open_it_stays_locked_for_others_until_the_end(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    with warehouse.kept_open():
+        warehouse.load(MARKS, scan(tmp_path, OLD))
+        assert content(warehouse) == as_marks(*OLD)
+        assert "is locked by" in error_of(_load, warehouse.path, scan(tmp_path, NEW))
+    assert error_of(_load, warehouse.path, scan(tmp_path, NEW)) == ""
+    assert content(warehouse) == as_marks(*NEW)
 
 
 def test_a_lock_released_in_time_is_no_fault(
@@ -82,21 +115,21 @@ def test_no_lock_outlives_a_load(warehouse: DuckDBWarehouse, tmp_path: Path) -> 
     warehouse.load(MARKS, scan(tmp_path, OLD))
     with pytest.raises(duckdb.Error):
         warehouse.query("select no_such_column from marks")
-    assert error_of(_load, warehouse, scan(tmp_path, NEW)) == ""
+    assert error_of(_load, warehouse.path, scan(tmp_path, NEW)) == ""
 
 
 def test_a_full_disk_is_told_and_the_content_stays(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
     warehouse.load(MARKS, scan(tmp_path, OLD))
     size = warehouse.path.stat().st_size
-    error = error_of(_load, warehouse, scan(tmp_path, readings([2001], 200_000)), largest_file=size + 200_000)
+    error = error_of(_load, warehouse.path, scan(tmp_path, readings([2001], 200_000)), largest_file=size + 200_000)
     assert error == (
         f"PlatformError: {warehouse.path}: the disk is full. Free some space and run again; nothing was changed."
     )
     assert content(warehouse) == as_marks(*OLD)
 
 
-def _load(warehouse: DuckDBWarehouse, found: Scan) -> None:
-    warehouse.load(MARKS, found)
+def _load(path: Path, found: Scan) -> None:
+    DuckDBWarehouse(path, "500MB", lock_wait=0.3).load(MARKS, found)
 
 
 @pytest.mark.parametrize("years", [None, [2001, 2002]], ids=["whole", "years"])

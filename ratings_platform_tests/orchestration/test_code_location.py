@@ -1,0 +1,44 @@
+"""The code location as Dagster's own tools see it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tool(home: Path, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One of Dagster's programs, run in the repository's folder with a home elsewhere."""
+    bare = {"PATH": str(Path(sys.executable).parent), "HOME": str(home), "RATINGS_HOME": str(home)}
+    command = [str(Path(sys.executable).with_name(name)), *arguments]
+    return subprocess.run(command, cwd=ROOT, env=bare | environment, capture_output=True, text=True, check=False)
+
+
+def test_the_workspace_is_valid(tmp_path: Path) -> None:
+    done = _tool(tmp_path, "dagster", "definitions", "validate", "-w", "workspace.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "passed" in done.stdout + done.stderr
+
+
+def test_a_wrong_setting_is_told_when_the_location_loads(tmp_path: Path) -> None:
+    done = _tool(tmp_path, "dagster", "definitions", "validate", "-w", "workspace.yaml", RATINGS_ENGINE="abacus")
+    assert done.returncode != 0
+    assert "RATINGS_ENGINE is 'abacus': Input should be 'duckdb'" in done.stdout + done.stderr
+
+
+def test_dg_lists_everything(tmp_path: Path, code_location: dg.Definitions) -> None:
+    done = _tool(tmp_path, "dg", "list", "defs", "--json")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    keys = {key.to_user_string() for key in code_location.resolve_asset_graph().get_all_asset_keys()}
+    assert {asset["asset_key"] for asset in listed["assets"]} == keys
+    assert {job["name"] for job in listed["jobs"]} >= {"market_study", "market_study_by_year", "market_study_checks"}
+    assert len(listed["asset_checks"]) == len(code_location.resolve_asset_graph().asset_check_keys)

@@ -1,0 +1,388 @@
+"""The command line as people and programs use it: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+import sqlglot
+
+from ratings_platform import answering
+from ratings_platform.cli import main
+from ratings_platform.studies.market_study.study import STUDY
+from ratings_platform_tests.conftest import Built, environment
+from ratings_platform_tests.orchestration.stand import Stand
+
+pytestmark = pytest.mark.integration
+
+NAMES = [question.table.name for question in STUDY.questions]
+DICTIONARY = Path(__file__).parents[1] / "docs" / "data_dictionary.md"
+COMMANDS = {
+    "demo": ["--ratings", "--seed"],
+    "sample": ["--ratings", "--seed", "--dirty"],
+    "run": ["study", "--source", "--years", "--only"],
+    "check": ["study"],
+    "answers": ["study", "--format"],
+    "sql": ["question", "--dialect", "--study"],
+    "rejects": ["--rows"],
+    "dictionary": ["study"],
+    "ui": ["--port"],
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call `ratings-platform` in this process, as the console command does."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["ratings-platform", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def home(built: Built, copy_of_home: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the built home, which the settings name."""
+    with environment(tmp_path, home=copy_of_home, source=built.source):
+        yield copy_of_home
+
+
+@pytest.fixture
+def built_home(built: Built, tmp_path: Path) -> Iterator[Path]:
+    """The built home itself, for commands that only read."""
+    with environment(tmp_path, home=built.home, source=built.source):
+        yield built.home
+
+
+def test_help_lists_the_commands(call: Call) -> None:
+    said = call("--help")
+    assert said.status == 0
+    assert all(f" {command} " in said.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(call: Call, command: str) -> None:
+    said = call(command, "--help")
+    assert said.status == 0
+    assert all(word in said.out for word in COMMANDS[command])
+
+
+# --- sample ------------------------------------------------------------------------------------------------------
+
+
+def test_sample_writes_vendor_files(call: Call, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        assert call("sample", tmp_path / folder, "--ratings", 500, "--seed", 3).out.startswith("500 ratings in ")
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(files) == 8
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+
+
+def test_a_dirty_sample_says_what_was_planted(call: Call, tmp_path: Path) -> None:
+    said = call("sample", tmp_path / "dirty", "--ratings", 500, "--dirty")
+    *rows, total = said.out.splitlines()[2:]
+    planted = sum(int(row.split()[-1]) for row in rows)
+    assert total == f"{planted:,} faults planted"
+    assert any("rating before any film header" in row for row in rows)
+
+
+# --- run and check -----------------------------------------------------------------------------------------------
+
+
+def test_run_of_some_assets_for_some_years(call: Call, home: Path) -> None:
+    files = set((home / "lake" / "gold" / "fact_rating").rglob("*.parquet"))
+    said = call("run", "--only", "gold/fact_rating", "--only", "gold/dim_time", "--years", "2003:2004")
+    assert (said.status, said.out) == (0, "")
+    new = set((home / "lake" / "gold" / "fact_rating").rglob("*.parquet")) - files
+    assert {path.parent.name for path in new} == {"year=2003", "year=2004"}
+
+
+def test_run_from_another_directory(call: Call, home: Path, built: Built, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(built.source, tmp_path / "elsewhere"))
+    said = call("run", "market-study", "--source", source, "--only", "raw/netflix_prize")
+    assert said.status == 0
+    assert "netflix_prize: 5 files registered" in said.err
+    assert str(source) in (home / "lake" / "raw" / "netflix_prize.json").read_text()
+
+
+def test_a_failed_run_is_told_in_one_line(call: Call, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = call("run", "--source", tmp_path / "empty", "--only", "raw/netflix_prize")
+    assert said.status == 1
+    (error,) = [line for line in said.err.splitlines() if line.startswith("ratings-platform: ")]
+    assert "holds no file named movie_titles.csv" in error
+    assert "Traceback" not in said.err
+    assert "Run " in said.err.splitlines()[-1]
+
+
+def test_an_unknown_asset_is_answered_with_those_there_are(call: Call, built_home: Path) -> None:
+    error = _error(call("run", "--only", "gold/nothing"))
+    assert error.startswith("ratings-platform: there is no asset 'gold/nothing'. Assets: ")
+    assert "gold/fact_rating" in error
+
+
+@pytest.mark.parametrize(
+    ("years", "complaint"),
+    [
+        ("two", "give a year or a range"),
+        ("2003:", "give a year or a range"),
+        ("2003-2005", "give a year or a range"),
+        ("2005:2003", "the study's years are 1995:2015"),
+        ("1994:1996", "the study's years are 1995:2015"),
+        ("2016", "the study's years are 1995:2015"),
+        ("", "give a year or a range"),
+        ("²", "give a year or a range"),
+    ],
+)
+def test_wrong_years(call: Call, built_home: Path, years: str, complaint: str) -> None:
+    said = call("run", "--years", years)
+    assert said.status == 2
+    assert complaint in " ".join(said.err.replace("│", " ").split())
+
+
+def test_check_passes_on_a_clean_home_and_fails_on_a_tampered_one(call: Call, home: Path) -> None:
+    clean = call("check")
+    assert (clean.status, clean.out, clean.err) == (0, "", "")
+    with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("update i1_films set films = 0")
+    tampered = call("check")
+    assert tampered.status == 1
+    lines = tampered.err.splitlines()
+    assert "check failed: warehouse/i1_films: same_answer_as_lake (ERROR)" in lines
+    assert not [line for line in lines if "Traceback" in line or "Stack" in line]
+
+
+def test_demo_does_not_replace_data_that_is_no_sample(call: Call, built_home: Path) -> None:
+    error = _error(call("demo", "--ratings", 100))
+    assert "the lake holds data that is no sample, which the demo would replace" in error
+    assert "RATINGS_HOME=demo-data ratings-platform demo" in error
+    assert not (built_home / "sample").exists()
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+def test_answers_as_json(call: Call, built_home: Path) -> None:
+    found = json.loads(call("answers", "--format", "json").out)
+    assert list(found) == NAMES
+    for question in STUDY.questions:
+        answer = found[question.table.name]
+        assert list(answer) == ["question", "definition", "columns", "rows"]
+        assert answer["question"] == question.question
+        assert answer["definition"] == question.definition
+        assert answer["columns"] == [column.name for column in question.table.columns]
+        assert all(len(row) == len(answer["columns"]) for row in answer["rows"])
+    with _warehouse(built_home) as warehouse:
+        for name, answer in found.items():
+            assert _comparable(answer["rows"]) == _comparable(_query(warehouse, f"from {name}")), name
+
+
+def test_answers_as_csv(call: Call, built_home: Path) -> None:
+    whole = json.loads(call("answers", "--format", "json").out)
+    found: dict[str, list[list[str]]] = {}
+    columns: list[str] = []
+    for name, *values in csv.reader(io.StringIO(call("answers", "--format", "csv").out)):
+        if name == "answer":
+            columns = values
+        else:
+            found.setdefault(name, [columns]).append(values)
+    assert found == {
+        name: [answer["columns"], *([_text(value) for value in row] for row in answer["rows"])]
+        for name, answer in whole.items()
+        if answer["rows"]
+    }
+
+
+def test_answers_as_markdown(call: Call, built_home: Path) -> None:
+    text = call("answers", "--format", "markdown").out
+    for question in STUDY.questions:
+        assert f"## {question.question}\n{question.definition}\n\n| {question.table.columns[0].name} |" in text
+
+
+def test_answers_as_tables(call: Call, built_home: Path) -> None:
+    text = call("answers").out
+    assert all(question.question in text for question in STUDY.questions)
+    assert "company  products  titles  title_keys" in text
+
+
+def test_missing_values_and_awkward_titles() -> None:
+    question = next(q for q in STUDY.questions if q.table.name == "q10_amazon_best_of_last_day")
+    rows = pa.Table.from_pylist([{c.name: None for c in question.table.columns}], question.table.arrow_schema)
+    rows = rows.set_column(1, "title", pa.array(['Said "no", | twice']))
+    assert rows.column_names[1] == "title"
+    found = {q.table.name: rows if q is question else q.table.arrow_schema.empty_table() for q in STUDY.questions}
+    answer = json.loads(answering.written(STUDY, found, "json"))[question.table.name]
+    assert answer["rows"] == [[None, 'Said "no", | twice', *[None] * (rows.num_columns - 2)]]
+    listed = list(csv.reader(io.StringIO(answering.written(STUDY, found, "csv"))))
+    assert [question.table.name, "", 'Said "no", | twice', *[""] * (rows.num_columns - 2)] in listed
+    blank = " | " * (rows.num_columns - 2)
+    assert f'|  | Said "no", \\| twice | {blank.strip()}'.split() == next(
+        line.split() for line in answering.written(STUDY, found, "markdown").splitlines() if "Said" in line
+    )
+
+
+def test_an_unknown_format(call: Call) -> None:
+    said = call("answers", "--format", "xml")
+    assert said.status == 2
+    assert "choose one of table, json, csv, markdown" in " ".join(said.err.replace("│", " ").split())
+
+
+def test_answers_before_any_run(call: Call, tmp_path: Path) -> None:
+    with environment(tmp_path, home=tmp_path / "new"):
+        error = _error(call("answers"))
+    assert "answers/q01_catalogue_sizes is not materialised yet. Run: ratings-platform run" in error
+
+
+def test_output_into_a_closed_pipe_is_no_error(built_home: Path) -> None:
+    program = str(Path(sys.executable).with_name("ratings-platform"))
+    with subprocess.Popen(
+        [program, "answers", "--format", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as p:
+        assert p.stdout
+        assert p.stderr
+        p.stdout.close()
+        assert p.stderr.read() == b""
+    assert p.returncode == 1
+
+
+# --- sql ---------------------------------------------------------------------------------------------------------
+
+
+def test_sql_runs_as_printed_in_the_warehouse(call: Call, built_home: Path) -> None:
+    statements = _statements(call("sql").out)
+    answers = json.loads(call("answers", "--format", "json").out)
+    assert list(statements) == NAMES
+    with _warehouse(built_home) as warehouse:
+        for name, statement in statements.items():
+            assert _comparable(_query(warehouse, statement)) == _comparable(answers[name]["rows"]), name
+
+
+@pytest.mark.parametrize(("dialect", "reads"), [("mysql", "mysql"), ("spark", "spark"), ("athena", "trino")])
+def test_sql_of_other_dialects_can_be_parsed(call: Call, dialect: str, reads: str) -> None:
+    statements = _statements(call("sql", "--dialect", dialect).out)
+    assert list(statements) == NAMES
+    for name, statement in statements.items():
+        (parsed,) = sqlglot.parse(statement, read=reads)
+        assert parsed, name
+        tables = {table.name for table in parsed.find_all(sqlglot.exp.Table)}
+        named = {cte.alias for cte in parsed.find_all(sqlglot.exp.CTE)}
+        assert tables - named <= set(STUDY.warehouse), name
+
+
+def test_sql_of_one_question(call: Call) -> None:
+    short, whole = call("sql", "q05").out, call("sql", "q05_best_not_on_amazon").out
+    assert short == whole
+    assert list(_statements(short)) == ["q05_best_not_on_amazon"]
+
+
+def test_sql_of_an_unknown_question_or_dialect(call: Call) -> None:
+    assert "there is no question 'q99'. Questions: q01_catalogue_sizes, " in _error(call("sql", "q99"))
+    said = call("sql", "--dialect", "cobol")
+    assert said.status == 2
+    assert "choose one of duckdb, mysql, spark, athena" in " ".join(said.err.replace("│", " ").split())
+
+
+# --- rejects, dictionary, errors ---------------------------------------------------------------------------------
+
+
+def test_rejects_of_a_clean_home(call: Call, built_home: Path) -> None:
+    assert call("rejects") == Said(0, "no row was rejected\n", "")
+
+
+def test_rejects_are_counted_and_shown(call: Call, stand: Stand, home: Path) -> None:
+    lines = [
+        {"table": "ratings_amazon", "file": "b.tsv", "line": n, "reason": "too [red]bad[/red]", "raw": f"<{n}>|\t"}
+        for n in range(1, 31)
+    ]
+    stand.spoil("bronze/rejects", lambda rows: pa.Table.from_pylist(lines, rows.schema))
+    said = call("rejects", "--rows", 2)
+    assert "ratings_amazon  b.tsv  too [red]bad[/red]    30" in said.out
+    assert "<2>" in said.out
+    assert "<3>" not in said.out
+    assert said.out.splitlines()[-1] == "2 of 30 rows shown; --rows 0 shows all"
+    assert "<30>" in call("rejects", "--rows", 0).out
+
+
+def test_the_committed_dictionary_is_that_of_the_code(call: Call) -> None:
+    said = call("dictionary")
+    assert said.status == 0
+    assert said.out == DICTIONARY.read_text(encoding="utf-8"), "the tables changed: run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "complaint"),
+    [
+        ({}, ["run", "tag-soup"], "there is no study 'tag-soup'. Studies: "),
+        ({"engine": "abacus"}, ["check"], "RATINGS_ENGINE is 'abacus': Input should be 'duckdb'. See .env.example"),
+        ({"sauce": "sample"}, ["answers"], "RATINGS_SAUCE is not a setting. Did you mean RATINGS_SOURCE?"),
+        ({"bayesian_weight": "-1"}, ["run"], "RATINGS_BAYESIAN_WEIGHT is '-1': "),
+        ({}, ["run", "--source", "/no/such/place"], "RATINGS_SOURCE is '/no/such/place': give sample, kaggle, or a "),
+    ],
+)
+def test_errors_are_one_line(
+    call: Call, tmp_path: Path, settings: dict[str, str], arguments: list[str], complaint: str
+) -> None:
+    with environment(tmp_path, **{"home": tmp_path / "home", **settings}):
+        assert _error(call(*arguments)).startswith(f"ratings-platform: {complaint}")
+
+
+def test_the_console_command_ends_with_one_line(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).with_name("ratings-platform"))
+    done = subprocess.run(
+        [program, "run"], env=os.environ | {"RATINGS_ENGINE": "abacus"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+
+
+def _error(said: Said) -> str:
+    """The one line on standard error of a command that failed."""
+    assert (said.status, said.out) == (1, "")
+    (line,) = said.err.splitlines()
+    return line
+
+
+def _statements(printed: str) -> dict[str, str]:
+    parts = [part.partition("\n") for part in printed.split("-- ") if part]
+    return {name: statement.strip() for name, _, statement in parts}
+
+
+def _warehouse(home: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(home / "warehouse.duckdb"), read_only=True)
+
+
+def _query(warehouse: duckdb.DuckDBPyConnection, statement: str) -> list[list[Any]]:
+    return [list(row) for row in warehouse.execute(statement).fetchall()]
+
+
+def _comparable(rows: list[list[Any]]) -> list[list[str]]:
+    return [[f"{value:.10g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
