@@ -34,8 +34,8 @@ app = typer.Typer(
     help="Film and series ratings: vendor files to a lake, a star schema and answers.",
 )
 
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Which study.")]
-DEFAULT_STUDY = "market-study"
+StudyName = Annotated[str | None, typer.Argument(metavar="STUDY", help="Which study; else the default one.")]
+StudyOption = Annotated[str | None, typer.Option("--study", help="Which study; else the default one.")]
 _ROWS_SHOWN = 10
 
 
@@ -57,7 +57,7 @@ def demo(
     from ratings_platform.settings import override
 
     override(source="sample", sample_ratings=ratings, sample_seed=seed)
-    study, settings = _open(DEFAULT_STUDY)
+    study, settings = _open(None)
     _refuse_foreign_lake(study, settings)
     _run(study, settings, study.years, [])
     _print_answers(study, settings)
@@ -69,7 +69,7 @@ def sample(
     ratings: Annotated[int, typer.Option(help="Ratings in all files together.", min=100)] = 200_000,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
     dirty: Annotated[bool, typer.Option("--dirty", help="Plant every fault that a line can have.")] = False,
-    study: Annotated[str, typer.Option(help="Which study's files.")] = DEFAULT_STUDY,
+    study: StudyOption = None,
 ) -> None:
     """Write vendor-format files of any size."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -89,7 +89,7 @@ def sample(
 
 @app.command()
 def run(
-    study: StudyName = DEFAULT_STUDY,
+    study: StudyName = None,
     source: Annotated[str | None, typer.Option(help="sample, kaggle, or a directory with vendor files.")] = None,
     years: Annotated[str | None, typer.Option(help="A year or a range, as 2003:2005.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="LAYER/TABLE; may be given again.")] = None,
@@ -103,7 +103,7 @@ def run(
 
 
 @app.command()
-def check(study: StudyName = DEFAULT_STUDY) -> None:
+def check(study: StudyName = None) -> None:
     """Run the asset checks alone, on what is materialised; exit status 1 when one fails that blocks."""
     from ratings_platform.orchestration.running import check_study
 
@@ -115,7 +115,7 @@ def check(study: StudyName = DEFAULT_STUDY) -> None:
 
 @app.command()
 def answers(
-    study: StudyName = DEFAULT_STUDY,
+    study: StudyName = None,
     format: Annotated[str, typer.Option(help="table, json, csv or markdown.")] = "table",
     rows: Annotated[int, typer.Option(help="Rows of each answer that a table shows; 0 for all.", min=0)] = _ROWS_SHOWN,
 ) -> None:
@@ -131,7 +131,7 @@ def answers(
 def sql(
     question: Annotated[str | None, typer.Argument(help="One question, as q05; without it, all.")] = None,
     dialect: Annotated[str, typer.Option(help="duckdb, mysql, spark or athena.")] = "duckdb",
-    study: Annotated[str, typer.Option(help="Which study.")] = DEFAULT_STUDY,
+    study: StudyOption = None,
 ) -> None:
     """Print the SQL of each answer over the star schema."""
     from ratings_platform import answering
@@ -146,7 +146,7 @@ def sql(
 @app.command()
 def rejects(
     rows: Annotated[int, typer.Option(help="How many rows to show; 0 for all.", min=0)] = 20,
-    study: Annotated[str, typer.Option(help="Which study.")] = DEFAULT_STUDY,
+    study: StudyOption = None,
 ) -> None:
     """Show which lines were refused, and why."""
     from ratings_platform import answering
@@ -164,7 +164,7 @@ def rejects(
 
 
 @app.command()
-def dictionary(study: StudyName = DEFAULT_STUDY) -> None:
+def dictionary(study: StudyName = None) -> None:
     """Print the data dictionary: every table and column, and where it comes from."""
     from ratings_platform.answering import dictionary as made
 
@@ -185,12 +185,12 @@ def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000
     os.execv(dagster, command)  # noqa: S606
 
 
-def _open(name: str) -> tuple[Study, Settings]:
+def _open(name: str | None) -> tuple[Study, Settings]:
     """A study and the settings, all of them checked before anything else happens."""
     from ratings_platform import studies
     from ratings_platform.settings import load_settings, load_study_settings, refuse_unknown_names
 
-    study, settings = studies.load(name), load_settings()
+    study, settings = studies.load(name or studies.DEFAULT), load_settings()
     refuse_unknown_names(*(studies.load(other).settings for other in studies.names()))
     load_study_settings(study.settings)
     return study, settings

@@ -39,8 +39,6 @@ STUDY_MAY_IMPORT = {"assets": ("orchestration", "settings"), "settings": ("setti
 DAGSTER_ROOMS = ("orchestration", "definitions")
 ENVIRONMENT_READERS = {"settings", "sources.kaggle", "orchestration.running"}
 DYNAMIC_IMPORTERS = {"definitions", "studies"}
-# The command line's default study is the one place of the kernel that names one.
-NAMES_A_STUDY = {"cli": 'DEFAULT_STUDY = "market-study"'}
 
 
 class Import(NamedTuple):
@@ -121,8 +119,7 @@ def dagster_imports(module: Module) -> list[str]:
 
 def words_of_studies(module: Module) -> list[str]:
     names = {word for name in studies.names() for word in (name, name.replace("-", "_"))}
-    text = module.source.replace(NAMES_A_STUDY.get(module.name, "\0"), "")
-    return re.findall("|".join({"netflix", "amazon", "market", *names}), text, re.IGNORECASE)
+    return re.findall("|".join({"netflix", "amazon", "market", *names}), module.source, re.IGNORECASE)
 
 
 def environment_reads(module: Module) -> list[str]:
@@ -178,7 +175,7 @@ def test_the_kernel_has_no_word_of_a_study() -> None:
         (dagster_imports, "cli", "from dagster import Definitions"),
         (dagster_imports, "studies.a.study", "import dagster_aws.s3"),
         (words_of_studies, "lake.x", "# as MARKET studies do"),
-        (words_of_studies, "cli", 'DEFAULT_STUDY = "market-study"\nOTHER = "market-study"'),
+        (words_of_studies, "cli", 'DEFAULT_STUDY = "market-study"'),
         (environment_reads, "lake.x", "from os import getenv"),
         (dynamic_imports, "lake.x", "importlib.import_module('dagster')"),
         (absolute_paths, "lake.x", "HOME = '/home/me'"),

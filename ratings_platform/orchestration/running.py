@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -20,7 +21,11 @@ from ratings_platform.orchestration.automation import name, of_study
 from ratings_platform.orchestration.failures import reason
 from ratings_platform.orchestration.notifications import failed_checks_of
 from ratings_platform.orchestration.partitions import range_tags
+from ratings_platform.orchestration.scratch import own_folder, sweep
 from ratings_platform.schema.study import Study
+
+# Tag of runs from the command line: the process that they live and die with.
+PROCESS = "ratings-platform/process"
 
 
 @dataclass(frozen=True)
@@ -83,21 +88,35 @@ def prepare_home(home: Path) -> Path:
     return home
 
 
-def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], None], **how: object) -> Outcome:
+def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], None], **how: Any) -> Outcome:
     prepare_home(home)
     errors: list[str] = []
     with dg.DagsterInstance.get() as instance:
+        processes = home / "processes"
+        _end_killed_runs(instance, processes)
+        tags = {**how.pop("tags", {}), PROCESS: own_folder(processes).name}
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, _listener(instance, listen, errors))
         result = job.execute_in_process(
             instance=instance,
             run_id=run_id,
+            tags=tags,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            **how,  # type: ignore[arg-type]
+            **how,
         )
         # Several steps may have met with the same fault.
         return Outcome(run_id, result.success, tuple(dict.fromkeys(errors)), tuple(failed_checks_of(instance, run_id)))
+
+
+def _end_killed_runs(instance: dg.DagsterInstance, processes: Path) -> None:
+    """Tell Dagster of runs whose process was killed: it takes them for running, and keeps their places in the pools."""
+    sweep(processes)
+    unfinished = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        if PROCESS in run.tags and not (processes / run.tags[PROCESS]).exists():
+            instance.report_run_failed(run, "The process of the run was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _listener(

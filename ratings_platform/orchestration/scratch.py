@@ -22,17 +22,22 @@ def own_folder(root: Path) -> Path:
     A lock on the folder says that its process is alive: the system releases it when the process dies, however it dies.
     """
     root.mkdir(parents=True, exist_ok=True)
-    for left in root.iterdir():
-        handle = _locked(left)
-        if handle is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(handle)
+    sweep(root)
     while True:
         folder = Path(mkdtemp(prefix="process-", dir=root))
         # Another process may sweep the folder away before it is locked. The lock lasts as long as the handle is open.
         if _locked(folder) is not None and folder.is_dir():
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             return folder
+
+
+def sweep(root: Path) -> None:
+    """Remove the folders of processes that are no more; those that stay are of living ones."""
+    for folder in root.glob("*"):
+        handle = _locked(folder)
+        if handle is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
 
 
 def _locked(folder: Path) -> int | None:

@@ -1,6 +1,6 @@
 """The studies, found by their folders: each has a module `study` with a `STUDY`.
 
-Belongs here: finding them. Does not belong here: anything of one study.
+Belongs here: finding them. Does not belong here: anything of one study but its name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import pkgutil
 
 from ratings_platform.schema.errors import SettingsError
 from ratings_platform.schema.study import Study
+
+# The one that commands mean when no study is named.
+DEFAULT = "market-study"
 
 
 def names() -> list[str]:
