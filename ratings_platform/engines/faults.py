@@ -6,8 +6,6 @@ the data.
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ratings_platform.schema.errors import PassingError, PlatformError
-
-# DuckDB and Polars hand on the system's words, not its error number.
-_NO_ROOM = (*map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)), "max_temp_directory_size")
+from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_full
 
 
 @contextmanager
@@ -29,7 +24,7 @@ def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
         yield
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, pl.exceptions.ComputeError) as error:
         shutil.rmtree(Path(root, folder), ignore_errors=True)
-        if any(words in str(error) for words in _NO_ROOM):
+        if is_disk_full(error) or "max_temp_directory_size" in str(error):
             raise PlatformError(
                 f"the disk is full: {what} could not be written",
                 file=root,

@@ -1,10 +1,16 @@
 """The errors that people read: what is wrong, where, and what to do about it.
 
-Belongs here: the two kinds of failure and their one-line form. Does not belong here: how an orchestrator
-treats them (see `orchestration.failures`).
+Belongs here: the two kinds of failure, their one-line form, and telling them apart. Does not belong here: how an
+orchestrator treats them (see `orchestration.failures`).
 """
 
 from __future__ import annotations
+
+import errno
+import os
+
+# Libraries hand on the system's words, not its error number.
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 
 class PlatformError(Exception):
@@ -29,3 +35,8 @@ class SourceError(PlatformError):
 
 class PassingError(Exception):
     """A fault that may be gone at the next try: a dropped connection, HTTP 429 or 5xx, a file locked for a moment."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, of whichever library, says that there is no room to write."""
+    return any(words in str(error) for words in _NO_ROOM)

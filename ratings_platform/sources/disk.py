@@ -6,15 +6,12 @@ what is written.
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ratings_platform.schema.errors import PlatformError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+from ratings_platform.schema.errors import PlatformError, is_disk_full
 
 
 @contextmanager
@@ -27,7 +24,7 @@ def room_for(needed: int, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_disk_full(error):
             raise
         raise PlatformError(
             f"the disk is full; {needed:,} bytes are needed", file=str(folder), remedy=remedy

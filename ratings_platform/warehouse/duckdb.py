@@ -6,8 +6,6 @@ not belong here: which tables a warehouse holds.
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,15 +16,13 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.schema.ddl import comments, create_table
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan
 from ratings_platform.schema.scans import duckdb_types, scan_sql
 from ratings_platform.schema.sql import compiled, quoted
 from ratings_platform.schema.tables import Table
 
 _LOCK_WAIT_SECONDS = 20.0
-# DuckDB hands on the system's words, not its error number.
-_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 
 class DuckDBWarehouse:
@@ -147,7 +143,7 @@ class DuckDBWarehouse:
                 self._waited_in_vain = False
                 yield connection
         except duckdb.Error as error:
-            if any(words in str(error) for words in _NO_ROOM):
+            if is_disk_full(error):
                 raise PlatformError(
                     "the disk is full",
                     file=str(self.path),
@@ -162,7 +158,7 @@ def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wai
         try:
             return connect()
         except duckdb.IOException as error:
-            if any(words in str(error) for words in _NO_ROOM):
+            if is_disk_full(error):
                 raise
             if "Could not set lock" not in str(error):
                 raise PlatformError(
