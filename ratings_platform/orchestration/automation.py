@@ -68,6 +68,16 @@ def schedule(study: Study) -> dg.ScheduleDefinition:
     return weekly
 
 
+def follow_sensor(study: Study) -> dg.AutomationConditionSensorDefinition:
+    """Carries out the assets' automation conditions: sums, answers and the warehouse follow what they read."""
+    return dg.AutomationConditionSensorDefinition(
+        name(study, "_follow"),
+        target=of_study(study),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Materialises sums, answers and warehouse tables whose inputs are newer than they are.",
+    )
+
+
 def new_files_sensor(study: Study, settings: Any) -> dg.SensorDefinition:
     """Starts the study when the source directory's vendor files are other ones than at the last look."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ratings_platform.orchestration.assets import AssetFactory
-from ratings_platform.orchestration.automation import jobs, new_files_sensor, schedule
+from ratings_platform.orchestration.automation import follow_sensor, jobs, new_files_sensor, schedule
 from ratings_platform.orchestration.checks import CheckFactory
 from ratings_platform.orchestration.io_managers import LakeIOManager, WarehouseIOManager
 from ratings_platform.orchestration.metadata import asset_key
@@ -26,7 +26,7 @@ def study_definitions(study: Study, settings: Settings) -> dg.Definitions:
         asset_checks=CheckFactory(study, own.model_dump(), settings.reject_threshold).all(),
         jobs=jobs(study),
         schedules=[schedule(study)],
-        sensors=[new_files_sensor(study, own)],
+        sensors=[follow_sensor(study), new_files_sensor(study, own)],
     )
 
 

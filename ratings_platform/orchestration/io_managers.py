@@ -63,20 +63,24 @@ class LakeIOManager(dg.IOManager):
                 target.publish(files, years=years, info={"run": context.run_id})
             else:
                 target.publish(obj.files, info={**obj.info, "run": context.run_id})
-            scan = target.scan(years)
+            whole = target.scan()
+            scan = whole if years is None else whole.of_years(years)
             context.add_output_metadata(
                 {
-                    ROW_COUNT: scan.rows,
+                    ROW_COUNT: whole.rows,
                     "dagster/uri": target.uri,
                     "size": size(scan.size),
                     "bytes": scan.size,
                     "version": scan.version,
                     "seconds": round(time.perf_counter() - start, 3),
                     **(obj.metadata if isinstance(obj, Derived) else {}),
-                    **self._shown(scan, obj.preview if isinstance(obj, Derived) else PREVIEW_ROWS),
+                    **self._preview(scan, obj.preview if isinstance(obj, Derived) else PREVIEW_ROWS),
                 }
             )
             _count_partitions(context, years, scan.rows_by_year())
+            # Each year of a run has an event of its own with all the metadata: pictures go with the last one only.
+            plots, last = self._drawn(scan), str(years[-1]) if years else None
+            context.step_context.add_asset_metadata(plots, asset_key=context.asset_key, partition_key=last)
 
     def load_input(self, context: dg.InputContext) -> Scan:
         with as_dagster_failures():
@@ -89,21 +93,20 @@ class LakeIOManager(dg.IOManager):
                 )
             return scan.of_years(_years(context) or ()) if context.has_asset_partitions else scan
 
-    def _shown(self, scan: Scan, preview: int) -> dict[str, dg.MetadataValue]:
-        name, rows = scan.table.name, scan.table.unbound()
-        plots = [plot for plot in self._plots if plot.table is scan.table]
-        wanted = {"preview": rows.limit(preview)} | {
-            plot.title: rows.group_by(series=rows[plot.series], position=rows[plot.position]).aggregate(n=rows.count())
-            for plot in plots
-        }
-        found = self._platform.engine.many_rows(wanted, {name: scan})
-        shown: dict[str, dg.MetadataValue] = {"preview": dg.MetadataValue.md(markdown(found["preview"]))}
-        for plot in plots:
+    def _preview(self, scan: Scan, limit: int) -> dict[str, dg.MetadataValue]:
+        rows = self._platform.engine.rows(scan.table.unbound().limit(limit), {scan.table.name: scan})
+        return {"preview": dg.MetadataValue.md(markdown(rows))}
+
+    def _drawn(self, scan: Scan) -> dict[str, dg.MetadataValue]:
+        rows = scan.table.unbound()
+        drawn: dict[str, dg.MetadataValue] = {}
+        for plot in (plot for plot in self._plots if plot.table is scan.table):
+            counts = rows.group_by(series=rows[plot.series], position=rows[plot.position]).aggregate(n=rows.count())
             series: dict[str, dict[int, int]] = {}
-            for row in found[plot.title].to_pylist():
+            for row in self._platform.engine.rows(counts, {scan.table.name: scan}).to_pylist():
                 series.setdefault(str(row["series"]), {})[int(row["position"])] = row["n"]
-            shown[plot.title] = bar_plot(plot.title, series)
-        return shown
+            drawn[plot.title] = bar_plot(plot.title, series)
+        return drawn
 
 
 class WarehouseIOManager(dg.IOManager):
@@ -129,7 +132,8 @@ def load_warehouse(platform: Platform, table: Table, scan: Scan, years: Sequence
     start = time.perf_counter()
     loaded = platform.warehouse.load(table, scan, years)
     return {
-        ROW_COUNT: loaded,
+        ROW_COUNT: platform.warehouse.row_count(table),
+        "rows loaded": loaded,
         "dagster/uri": platform.warehouse.uri,
         "dagster/table_name": table.name,
         "seconds": round(time.perf_counter() - start, 3),
