@@ -32,8 +32,10 @@ format: $(STAMP) ## Format the code
 bench: $(STAMP) ## Measure against the hand-written reference; prints ratios
 	$(BIN)/python bench/run.py
 
-docs: $(STAMP) ## Write the data dictionary anew
+docs: $(STAMP) ## Write the data dictionary and the SQL files anew
 	$(BIN)/ratings-platform dictionary > docs/data_dictionary.md
+	$(BIN)/ratings-platform sql --dialect duckdb --out docs/sql/duckdb
+	$(BIN)/ratings-platform sql --dialect mysql --out docs/sql/mysql
 
 lock: $(STAMP) ## Choose versions anew and lock them with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --extra test \

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -39,7 +40,7 @@ def answers(study: Study, settings: Settings) -> dict[str, pa.Table]:
 
 
 def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
-    """The SQL of each question over the star schema, from its one definition."""
+    """Each question's SQL over the star schema, from its one definition, as a statement under what it means."""
     chosen = [q for q in study.questions if only is None or _names(q, only)]
     if not chosen:
         known = ", ".join(q.table.name for q in study.questions)
@@ -48,7 +49,14 @@ def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
         # Ibis knows its options for Spark only once the backend was touched.
         _ = ibis.pyspark
     values = load_study_settings(study.settings).model_dump()
-    return {q.table.name: compiled(q.expression(study.tables, values), DIALECTS[dialect]) for q in chosen}
+    return {
+        q.table.name: _statement(q, compiled(q.expression(study.tables, values), DIALECTS[dialect])) for q in chosen
+    }
+
+
+def _statement(question: Question, text: str) -> str:
+    about = textwrap.wrap(f"{question.question} {question.definition}", 100)
+    return "\n".join([f"-- {question.table.name}", *(f"-- {line}" for line in about), f"{text};\n"])
 
 
 def rejects(settings: Settings, limit: int | None = None) -> tuple[pa.Table, pa.Table]:

@@ -131,6 +131,7 @@ def answers(
 def sql(
     question: Annotated[str | None, typer.Argument(help="One question, as q05; without it, all.")] = None,
     dialect: Annotated[str, typer.Option(help="duckdb, mysql, spark or athena.")] = "duckdb",
+    out: Annotated[Path | None, typer.Option(help="Write a file for each question into this folder instead.")] = None,
     study: StudyOption = None,
 ) -> None:
     """Print the SQL of each answer over the star schema."""
@@ -140,7 +141,11 @@ def sql(
         raise typer.BadParameter(f"choose one of {', '.join(answering.DIALECTS)}", param_hint="--dialect")
     found, _ = _open(study)
     for name, text in answering.sql(found, dialect, question).items():
-        print(f"-- {name}\n{text};\n")
+        if out is None:
+            print(text)
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"{name}.sql").write_text(text, encoding="utf-8")
 
 
 @app.command()

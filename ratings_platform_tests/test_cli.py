@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import os
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ COMMANDS = {
     "run": ["study", "--source", "--years", "--only"],
     "check": ["study"],
     "answers": ["study", "--format"],
-    "sql": ["question", "--dialect", "--study"],
+    "sql": ["question", "--dialect", "--out", "--study"],
     "rejects": ["--rows"],
     "dictionary": ["study"],
     "ui": ["--port"],
@@ -300,6 +301,16 @@ def test_sql_of_one_question(call: Call) -> None:
     assert list(_statements(short)) == ["q05_best_not_on_amazon"]
 
 
+@pytest.mark.parametrize("dialect", ["duckdb", "mysql"])
+def test_the_sql_files_are_current(call: Call, tmp_path: Path, dialect: str) -> None:
+    said = call("sql", "--dialect", dialect, "--out", str(tmp_path))
+    assert (said.status, said.out) == (0, "")
+    committed = DICTIONARY.parent / "sql" / dialect
+    written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+    assert sorted(written) == sorted(f"{name}.sql" for name in NAMES)
+    assert written == {file.name: file.read_text(encoding="utf-8") for file in committed.iterdir()}, "run: make docs"
+
+
 def test_sql_of_an_unknown_question_or_dialect(call: Call) -> None:
     assert "there is no question 'q99'. Questions: q01_catalogue_sizes, " in _error(call("sql", "q99"))
     said = call("sql", "--dialect", "cobol")
@@ -368,8 +379,9 @@ def _error(said: Said) -> str:
 
 
 def _statements(printed: str) -> dict[str, str]:
-    parts = [part.partition("\n") for part in printed.split("-- ") if part]
-    return {name: statement.strip() for name, _, statement in parts}
+    """Statements by name; each begins with its name as a comment."""
+    parts = re.split(r"^-- ([qi]\d+_\w+)$", printed, flags=re.MULTILINE)[1:]
+    return {name: statement.strip() for name, statement in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def _warehouse(home: Path) -> duckdb.DuckDBPyConnection:

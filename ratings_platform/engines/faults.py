@@ -16,6 +16,9 @@ import polars as pl
 
 from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_full
 
+# What DuckDB says when its spilt rows, and Polars when a file's footer, find no room.
+_NO_ROOM = ("max_temp_directory_size", "Invalid thrift: transport error")
+
 
 @contextmanager
 def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
@@ -24,7 +27,7 @@ def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
         yield
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, pl.exceptions.ComputeError) as error:
         shutil.rmtree(Path(root, folder), ignore_errors=True)
-        if is_disk_full(error) or "max_temp_directory_size" in str(error):
+        if is_disk_full(error) or any(words in str(error) for words in _NO_ROOM):
             raise PlatformError(
                 f"the disk is full: {what} could not be written",
                 file=root,

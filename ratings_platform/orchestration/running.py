@@ -9,23 +9,27 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
+from sqlalchemy.exc import OperationalError
 
 from ratings_platform.orchestration.automation import name, of_study
 from ratings_platform.orchestration.failures import reason
 from ratings_platform.orchestration.notifications import failed_checks_of
 from ratings_platform.orchestration.partitions import range_tags
 from ratings_platform.orchestration.scratch import own_folder, sweep
+from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.study import Study
 
-# Tag of runs from the command line: the process that they live and die with.
-PROCESS = "ratings-platform/process"
+# Tag of runs from the command line: the process that they live and die with. Its prefix hides it in the UI.
+PROCESS = ".dagster/ratings_platform_process"
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,8 @@ def prepare_home(home: Path) -> Path:
 
 
 def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], None], **how: Any) -> Outcome:
-    prepare_home(home)
     errors: list[str] = []
-    with dg.DagsterInstance.get() as instance:
+    with _recorded_in(home) as instance:
         processes = home / "processes"
         _end_killed_runs(instance, processes)
         tags = {**how.pop("tags", {}), PROCESS: own_folder(processes).name}
@@ -107,6 +110,21 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
         )
         # Several steps may have met with the same fault.
         return Outcome(run_id, result.success, tuple(dict.fromkeys(errors)), tuple(failed_checks_of(instance, run_id)))
+
+
+@contextmanager
+def _recorded_in(home: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance of a home; raises PlatformError when runs cannot be recorded there, most often for want of space."""
+    try:
+        prepare_home(home)
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except (OperationalError, OSError) as error:
+        raise PlatformError(
+            f"Dagster cannot record the run here ({str(getattr(error, 'orig', error)).splitlines()[0]})",
+            file=str(home),
+            remedy="Free some space on its disk, or set DAGSTER_HOME to another folder, and run again.",
+        ) from error
 
 
 def _end_killed_runs(instance: dg.DagsterInstance, processes: Path) -> None:
@@ -140,11 +158,17 @@ def _listener(
             listen(Progress(entry.step_key, "began", "", done, steps))
         elif event.is_step_success or event.is_step_failure or event.is_step_skipped:
             done += 1
-            if event.is_step_failure:
+            if event.is_step_failure and not _is_failed_check(event):
                 errors.append(reason(event))
             listen(Progress(entry.step_key, "ended", "", done, steps))
 
     return on_event
+
+
+def _is_failed_check(event: dg.DagsterEvent) -> bool:
+    """Failed checks are told as such, each by its name."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DagsterAssetCheckFailedError.__name__
 
 
 def _step_count(instance: dg.DagsterInstance, run_id: str) -> int:

@@ -11,6 +11,8 @@ from ratings_platform_tests.e2e import independent
 from ratings_platform_tests.e2e.support import Home, Rows, rounded
 
 RATINGS = 4_000
+# Enough for each layer to take some time and space.
+LARGE, SEED = 60_000, 3
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("e2e")
 
 
-def _sample(place: Path, name: str, *options: object) -> Sample:
+def _sample(place: Path, name: str, *options: object, ratings: int = RATINGS) -> Sample:
     folder = place / name
-    printed = Home(place / "unused").succeed("sample", folder, "--ratings", RATINGS, *options)
+    printed = Home(place / "unused").succeed("sample", folder, "--ratings", ratings, *options)
     clean = folder if "--dirty" not in options else place / "clean"
     return Sample(folder, rounded(independent.answers(clean)), printed)
 
@@ -50,6 +52,11 @@ def dirty(place: Path, clean: Sample) -> Sample:
 def other(place: Path) -> Sample:
     """A sample of other ratings, so that what it changes can be seen."""
     return _sample(place, "other", "--seed", 2)
+
+
+@pytest.fixture(scope="session")
+def large(place: Path) -> Sample:
+    return _sample(place, "large", "--seed", SEED, ratings=LARGE)
 
 
 @pytest.fixture(scope="session")

@@ -33,9 +33,10 @@ class Home:
     path: Path
 
     def environment(self, **settings: object) -> dict[str, str]:
-        return {**os.environ, "RATINGS_HOME": str(self.path)} | {
-            f"RATINGS_{name.upper()}": str(value) for name, value in settings.items()
-        }
+        """The settings, by the names of their variables in lower case, `RATINGS_` left out."""
+        given = {name.upper(): str(value) for name, value in settings.items()}
+        prefixed = {name if name.startswith("DAGSTER_") else f"RATINGS_{name}": value for name, value in given.items()}
+        return {**os.environ, "RATINGS_HOME": str(self.path), **prefixed}
 
     def call(self, *arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

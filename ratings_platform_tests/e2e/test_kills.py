@@ -1,4 +1,4 @@
-"""Runs that are killed, and runs that meet: what is stored stays whole, and the next run ends as if nothing had been."""
+"""Runs that are killed, and runs that meet: what is stored stays whole, and the next run ends as if undisturbed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from ratings_platform_tests.e2e import independent
-from ratings_platform_tests.e2e.conftest import RATINGS as SMALL
-from ratings_platform_tests.e2e.conftest import Sample
+from ratings_platform_tests.e2e.conftest import LARGE, RATINGS, SEED, Sample
 from ratings_platform_tests.e2e.support import PATIENCE_SECONDS, Home, error_line, rounded
 
 pytestmark = pytest.mark.e2e
-
-# Enough for each layer to take some time.
-RATINGS, SEED = 60_000, 3
-
-
-@pytest.fixture(scope="module")
-def large(place: Path) -> Sample:
-    folder = place / "large"
-    printed = Home(place / "unused").succeed("sample", folder, "--ratings", RATINGS, "--seed", SEED)
-    return Sample(folder, rounded(independent.answers(folder)), printed)
 
 
 def _entries(folder: str) -> Callable[[Home], object]:
@@ -48,28 +35,28 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_run_killed_in_the_middle_of_a_layer(layer: str, home: Home, clean: Sample, large: Sample):
-    watch = LAYERS[layer]
-    before = watch(home)
-    program = _start(home)
-    while watch(home) == before:
-        assert program.poll() is None, program.communicate()
-    _kill(program)
+def test_runs_killed_in_the_middle_of_each_layer(home: Home, clean: Sample, large: Sample):
+    """Each run starts where the one before was killed, gets further, and is killed in the next layer."""
+    for layer, watch in LAYERS.items():
+        before = watch(home)
+        program = _start(home)
+        while watch(home) == before:
+            assert program.poll() is None, (layer, program.communicate())
+            time.sleep(0.001)
+        _kill(program)
 
-    held = rounded(home.answers())
-    untouched = {name for name, rows in held.items() if rows == clean.answers[name]}
-    replaced = {name for name, rows in held.items() if rows == large.answers[name]}
-    assert untouched | replaced == set(held)
-    assert replaced == set() or layer in ("answers", "warehouse")
-    assert home.warehouse("select count(*) from fact_rating")[0][0] in (SMALL, RATINGS)
-
+        held = rounded(home.answers())
+        replaced = {name for name, rows in held.items() if rows == large.answers[name]}
+        untouched = {name for name, rows in held.items() if rows == clean.answers[name]}
+        assert replaced | untouched == set(held), layer
+        assert replaced == set() or layer in ("answers", "warehouse"), layer
+        assert home.warehouse("select count(*) from fact_rating")[0][0] in (RATINGS, LARGE), layer
     _run(home)
     _assert_as_undisturbed(home, large)
 
 
 def test_runs_killed_at_any_moment(home: Home, clean: Sample, large: Sample):
-    for moment in (0.5, 1.5, 2.2, 2.9, 3.6, 4.6):
+    for moment in (0.7, 1.6, 2.3, 3.0, 3.8, 4.6):
         program = _start(home)
         time.sleep(moment)
         _kill(program)
@@ -94,11 +81,11 @@ def test_two_runs_at_once(home: Home, large: Sample):
 
 
 def _start(home: Home) -> subprocess.Popen[str]:
-    return home.start("run", sample_ratings=RATINGS, sample_seed=SEED)
+    return home.start("run", sample_ratings=LARGE, sample_seed=SEED)
 
 
 def _run(home: Home) -> None:
-    home.succeed("run", sample_ratings=RATINGS, sample_seed=SEED)
+    home.succeed("run", sample_ratings=LARGE, sample_seed=SEED)
 
 
 def _kill(program: subprocess.Popen[str]) -> None:
@@ -108,6 +95,6 @@ def _kill(program: subprocess.Popen[str]) -> None:
 
 def _assert_as_undisturbed(home: Home, sample: Sample) -> None:
     assert rounded(home.answers()) == sample.answers
-    assert home.ratings_everywhere() == {RATINGS}
+    assert home.ratings_everywhere() == {LARGE}
     assert not [*home.path.glob("scratch/*")]
-    assert [path.name for path in (home.path / "sample").iterdir()] == [f"{RATINGS}-ratings-seed-{SEED}"]
+    assert [path.name for path in (home.path / "sample").iterdir()] == [f"{LARGE}-ratings-seed-{SEED}"]
