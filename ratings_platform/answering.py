@@ -23,7 +23,7 @@ from ratings_platform.schema.documents import data_dictionary
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.lineage import column_lineage
 from ratings_platform.schema.models import Question
-from ratings_platform.schema.reading import REJECTS
+from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
@@ -36,7 +36,7 @@ FORMATS = ("table", "json", "csv", "markdown")
 
 def answers(study: Study, settings: Settings) -> dict[str, pa.Table]:
     """All answers by name, in the order that their definitions give. Raises PlatformError when one is missing."""
-    return {q.table.name: _read(settings, q.table, q.order) for q in study.questions}
+    return {q.table.name: _ask(settings, q.table, q.ordered(q.table.unbound())) for q in study.questions}
 
 
 def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
@@ -59,12 +59,12 @@ def _statement(question: Question, text: str) -> str:
     return "\n".join([f"-- {question.table.name}", *(f"-- {line}" for line in about), f"{text};\n"])
 
 
-def rejects(settings: Settings, limit: int | None = None) -> tuple[pa.Table, pa.Table]:
-    """Rejected rows counted by table, file and reason, and the rows themselves, in the order of the files."""
-    rows = REJECTS.unbound()
-    counts = rows.group_by("table", "file", "reason").aggregate(rows=rows.count()).order_by("table", "file", "reason")
-    listed = rows.order_by(*REJECTS.key)
-    return _ask(settings, REJECTS, counts), _ask(settings, REJECTS, listed.limit(limit) if limit else listed)
+def rejects(study: Study, settings: Settings, limit: int | None = None) -> tuple[pa.Table, pa.Table]:
+    """A study's rejected rows counted by table, file and reason, and the rows themselves, in the order of the files."""
+    rows = study.rejects.unbound()
+    listed = rows.order_by(*study.rejects.key)
+    found = (counted(rows), listed.limit(limit) if limit else listed)
+    return _ask(settings, study.rejects, found[0]), _ask(settings, study.rejects, found[1])
 
 
 def dictionary(study: Study) -> str:
@@ -126,13 +126,6 @@ def shown(value: Any, column: str = "") -> str:
     if isinstance(value, int) and not column.endswith(("_id", "_key", "year", "year_released", "release_year")):
         return f"{value:,}"
     return str(value)
-
-
-def _read(settings: Settings, table: Table, order: Sequence[str]) -> pa.Table:
-    rows = table.unbound()
-    return _ask(
-        settings, table, rows.order_by([rows[o[1:]].desc() if o.startswith("-") else rows[o].asc() for o in order])
-    )
 
 
 def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:

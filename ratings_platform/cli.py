@@ -46,6 +46,9 @@ def main() -> None:
     except (PlatformError, PassingError) as error:
         print(f"ratings-platform: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        print(f"ratings-platform: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
 
 
 @app.command()
@@ -156,8 +159,7 @@ def rejects(
     """Show which lines were refused, and why."""
     from ratings_platform import answering
 
-    _, settings = _open(study)
-    counts, listed = answering.rejects(settings, rows or None)
+    counts, listed = answering.rejects(*_open(study), rows or None)
     if not counts.num_rows:
         print("no row was rejected")
         return
@@ -181,9 +183,8 @@ def dictionary(study: StudyName = None) -> None:
 def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000) -> None:
     """Open the Dagster UI on the same data."""
     from ratings_platform.orchestration.running import prepare_home
-    from ratings_platform.settings import load_settings
 
-    settings = load_settings()
+    _, settings = _open(None)
     prepare_home(settings.dagster_home)
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "ratings_platform.definitions", "-p", str(port)]
@@ -195,6 +196,8 @@ def _open(name: str | None) -> tuple[Study, Settings]:
     from ratings_platform import studies
     from ratings_platform.settings import load_settings, load_study_settings, refuse_unknown_names
 
+    if name and "/" in name:
+        raise PlatformError(f"{name!r} is an asset, not a study", remedy="Say --only before each asset.")
     study, settings = studies.load(name or studies.DEFAULT), load_settings()
     refuse_unknown_names(*(studies.load(other).settings for other in studies.names()))
     load_study_settings(study.settings)

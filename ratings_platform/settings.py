@@ -92,10 +92,6 @@ class Settings(StudySettings):
         return self.home / "scratch"
 
     @property
-    def downloads(self) -> Path:
-        return self.home / "downloads"
-
-    @property
     def sample_folder(self) -> Path:
         """A sample's folder is named after what makes its bytes, so that another size or seed is another sample."""
         return self.home / "sample" / f"{self.sample_ratings}-ratings-seed-{self.sample_seed}"
@@ -119,6 +115,12 @@ def load_settings(**overrides: Any) -> Settings:
 def load_study_settings(group: type[S]) -> S:
     """A study's own settings. Raises SettingsError like `load_settings`."""
     return _load(group, {})
+
+
+def kaggle_login() -> tuple[str, SecretStr] | None:
+    """Kaggle's user name and key, if both are set. A token or a file in ~/.kaggle is read by Kaggle's client itself."""
+    name, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    return (name, SecretStr(key)) if name and key else None
 
 
 def _load(group: type[S], overrides: Mapping[str, Any]) -> S:

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 STUDY_MAY_IMPORT = {"assets": ("orchestration", "settings"), "settings": ("settings",)}
 
 DAGSTER_ROOMS = ("orchestration", "definitions")
-ENVIRONMENT_READERS = {"settings", "sources.kaggle", "orchestration.running"}
+ENVIRONMENT_READERS = {"settings", "orchestration.running"}
 DYNAMIC_IMPORTERS = {"definitions", "studies"}
 
 
@@ -177,6 +177,7 @@ def test_the_kernel_has_no_word_of_a_study() -> None:
         (words_of_studies, "lake.x", "# as MARKET studies do"),
         (words_of_studies, "cli", 'DEFAULT_STUDY = "market-study"'),
         (environment_reads, "lake.x", "from os import getenv"),
+        (environment_reads, "sources.kaggle", "import os\nos.environ['KAGGLE_KEY']"),
         (dynamic_imports, "lake.x", "importlib.import_module('dagster')"),
         (absolute_paths, "lake.x", "HOME = '/home/me'"),
         (absolute_paths, "lake.x", "url = f'file:{a} /var/lib'"),

@@ -6,6 +6,7 @@ the data.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_
 
 # What DuckDB says when its spilt rows, and Polars when a file's footer, find no room.
 _NO_ROOM = ("max_temp_directory_size", "Invalid thrift: transport error")
+# Faults of the system that may be gone at the next try.
+_PASSING = (errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 @contextmanager
@@ -33,6 +36,8 @@ def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
                 file=root,
                 remedy="Free some space and run again; readers still see the last version.",
             ) from error
+        if isinstance(error, OSError) and error.errno not in _PASSING:
+            raise
         if isinstance(error, OSError | duckdb.IOException):
             raise PassingError(f"{what} could not be written below {root}: {error}") from error
         raise

@@ -6,14 +6,16 @@ Does not belong here: any file format, and which units there are.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 
 from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import PlatformError, SourceError
 from ratings_platform.schema.files import DataFile
 from ratings_platform.schema.reading import REJECTS, Parsed
 from ratings_platform.schema.tables import Table
@@ -45,7 +47,8 @@ def store(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
     The second pass over the text, which finds the rejects, is run only when the independent count of lines shows
     that some were not kept.
 
-    Raises PlatformError when lines are neither kept, rejected nor structure: the reader then has a fault.
+    Raises SourceError when no row at all can be used: the files are then not what they should be. Raises PlatformError
+    when lines are neither kept, rejected nor structure: the reader then has a fault.
     """
     count = parsed.count()
     with storage_faults(table.path, root, folder):
@@ -61,7 +64,22 @@ def store(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
             file=table.path,
             remedy="The file changed while it was read, or its reader has a fault; nothing was published. Run again.",
         )
+    if stored.rejects and not stored.kept:
+        _refuse(root, folder, stored.rejects)
     return stored
+
+
+def _refuse(root: str, folder: str, rejects: DataFile) -> NoReturn:
+    found = Path(root, rejects.path)
+    first = pl.scan_parquet(found).sort("file", "line").head(1).collect().row(0, named=True)
+    found.unlink()
+    shutil.rmtree(Path(root, folder), ignore_errors=True)
+    raise SourceError(
+        f"none of its {rejects.rows:,} rows can be used; the first: {first['reason']}",
+        file=first["file"],
+        line=first["line"],
+        remedy="Fetch the file again from its origin, or leave it out; the last good version stays as it is.",
+    )
 
 
 def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> list[DataFile]:
@@ -81,7 +99,8 @@ def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> lis
                     f"{args.partition_keys.item(0, _YEAR)}-{args.index_in_partition}.parquet"
                 ),
             ),
-            compression="lz4",
+            compression="zstd",
+            compression_level=1,
         )
     return [describe(root, f"{folder}/{file.name}", table) for file in sorted(base.glob("*.parquet"))]
 

@@ -28,6 +28,8 @@ from ratings_platform.schema.tables import Table
 logger = logging.getLogger(__name__)
 
 _PUBLISH_TRIES = 10
+# Delta's own least: a reader or writer that is still at work needs its files.
+_RETENTION_HOURS = 7 * 24
 # In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
 _MISREAD = re.compile(r"[%=\\]")
 
@@ -63,33 +65,43 @@ class LakeTable:
             scan = Scan(self.table, self.uri, tuple(_data_files(delta, self.table)), version=delta.version())
         return scan if years is None else scan.of_years(years)
 
-    @property
-    def exists(self) -> bool:
-        return self._open() is not None
-
     def info(self) -> dict[str, Any]:
         """What the last version says of itself (see `publish`); empty when there is none."""
         delta = self._open()
-        return json.loads(delta.history(1)[0].get("info", "{}")) if delta else {}
+        if delta is None:
+            return {}
+        # Versions that only tidied up say nothing: the last that published counts.
+        published = (entry for limit in (1, None) for entry in delta.history(limit) if "info" in entry)
+        return json.loads(next(published, {}).get("info", "{}"))
 
     def publish(
-        self, files: Sequence[DataFile], *, years: Collection[int] | None = None, info: Mapping[str, Any] | None = None
+        self,
+        files: Sequence[DataFile],
+        *,
+        years: Collection[int] | None = None,
+        info: Mapping[str, Any] | None = None,
+        follows: Scan | None = None,
     ) -> int:
         """Make `files` the table's content in one commit, or the content of some `years` only.
 
         `info` is kept with the version. Files that are live already may be named again and stay. Returns the version.
-        Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other.
+        Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other. Content
+        that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
+        the last, since it must then be made again.
         """
         # No retries inside: the library would only look for files removed twice, and let two writers both add.
         commit = CommitProperties(custom_metadata={"info": json.dumps(info or {})}, max_commit_retries=0)
         for _ in range(_PUBLISH_TRIES):
             delta = self._open()
+            if follows is not None and follows.version != (delta.version() if delta else None):
+                raise PassingError(f"{self.table.path}: another run has published since this one read it")
             try:
                 if delta is None:
                     self._create(files, commit)
                     return 0
                 self._refuse_drift(delta)
                 self._replace(delta, files, years, commit)
+                self._tidy()
                 return delta.version() + 1
             except CommitFailedError as conflict:
                 logger.info("%s: another writer published first, trying again (%s)", self.table.path, conflict)
@@ -104,6 +116,12 @@ class LakeTable:
                     remedy="Mend the storage named in the message and run again; readers still see the last version.",
                 ) from error
         raise PassingError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
+
+    def _tidy(self) -> None:
+        """Remove files that no version of the last days needs, whether replaced or left by killed runs."""
+        delta = DeltaTable(self.uri)
+        if delta.vacuum(retention_hours=_RETENTION_HOURS, dry_run=True, full=True):
+            delta.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, full=True)
 
     def _open(self) -> DeltaTable | None:
         if not Path(self.uri, "_delta_log").is_dir():

@@ -21,7 +21,7 @@ from ratings_platform.orchestration.partitions import yearly
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.models import Model, Question
-from ratings_platform.schema.reading import REJECTS
+from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
 from ratings_platform.schema.study import Ingest, Study, VendorFiles
 from ratings_platform.schema.tables import Table
@@ -34,6 +34,7 @@ FOLLOW = (
     dg.AutomationCondition.eager()
     .without(dg.AutomationCondition.in_latest_time_window())
     .without(~dg.AutomationCondition.any_deps_missing())
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
 )
 
 
@@ -129,16 +130,16 @@ class AssetFactory:
 
     def rejects(self) -> dg.AssetsDefinition:
         """The lines that the bronze tables refused, in one table."""
-        specs = self.study.ingests
+        specs, table = self.study.ingests, self.study.rejects
 
         @dg.asset(
-            key=metadata.asset_key(REJECTS),
+            key=metadata.asset_key(table),
             deps=[metadata.asset_key(spec.table) for spec in specs],
             io_manager_key="lake",
-            description=REJECTS.description,
+            description=table.description,
             kinds={"deltalake", "parquet", "polars"},
             code_version="1",
-            metadata={"dagster/column_schema": metadata.column_schema(REJECTS)},
+            metadata={"dagster/column_schema": metadata.column_schema(table)},
             **self._common("bronze"),
         )
         def compute(context: dg.AssetExecutionContext, platform: Platform) -> Derived:
@@ -147,16 +148,9 @@ class AssetFactory:
                 stored = platform.table(spec.table)
                 files += [DataFile(f"{stored.uri}/{u.rejects}", u.rejected, 0) for u in units(stored) if u.rejects]
             # Paths of several tables, so the scan's root is that of the file system.
-            scan = Scan(REJECTS, "", tuple(files))
-            rows = REJECTS.unbound()
-            summary = (
-                rows.group_by("table", "file", "reason")
-                .aggregate(rows=rows.count())
-                .order_by("table", "file", "reason")
-            )
-            counted = platform.engine.rows(summary, {REJECTS.name: scan})
-            sample = {"by file and reason": dg.MetadataValue.md(metadata.markdown(counted, 100))}
-            return Derived(rows.order_by(*REJECTS.key), {REJECTS.name: scan}, sample)
+            scans, rows = {table.name: Scan(table, "", tuple(files))}, table.unbound()
+            summary = metadata.markdown(platform.engine.rows(counted(rows), scans), 100)
+            return Derived(rows.order_by(*table.key), scans, {"by file and reason": dg.MetadataValue.md(summary)})
 
         return compute
 
@@ -201,7 +195,7 @@ class AssetFactory:
         @dg.asset(
             key=metadata.asset_key(table),
             ins={name: dg.AssetIn(metadata.asset_key(tables[name])) for name in others},
-            deps=[metadata.asset_key(REJECTS)] if from_bronze else [],
+            deps=[metadata.asset_key(self.study.rejects)] if from_bronze else [],
             io_manager_key="lake",
             description=description,
             kinds=kinds,
@@ -214,7 +208,7 @@ class AssetFactory:
         def compute(platform: Platform, **scans: Scan) -> Derived:
             if table.name in model.inputs:
                 scans[table.name] = platform.table(table).scan()
-            return Derived(expr, scans, preview=preview)
+            return Derived(expr, scans, preview=preview, follows=scans.get(table.name))
 
         return compute
 

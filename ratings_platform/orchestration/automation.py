@@ -53,7 +53,7 @@ def jobs(study: Study) -> list[Any]:
 
 
 def schedule(study: Study) -> dg.ScheduleDefinition:
-    """Once a week, off until someone switches it on; unchanged files cost nothing."""
+    """Once a week, off until someone switches it on; unchanged files are not parsed again."""
 
     @dg.schedule(
         name=name(study, "_weekly"),

@@ -24,7 +24,6 @@ from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.files import Scan
 from ratings_platform.schema.models import Model, Question
 from ratings_platform.schema.quality import Rule, merged_measures, rules, split_counts
-from ratings_platform.schema.reading import REJECTS
 from ratings_platform.schema.study import Ingest, Reconciliation, Study
 from ratings_platform.schema.tables import Table
 
@@ -60,8 +59,11 @@ class CheckFactory:
         """One step a table; one for all answers and one for all of them in the warehouse, since each takes no time."""
         study, tables = self.study, self.study.tables
         steps: list[_Checks] = [
-            *({_key(s.table): [*self._declared(s.table), *self._of_bronze(s)]} for s in study.ingests),
-            {_key(REJECTS): [*self._declared(REJECTS), self._rejects_complete()]},
+            *(
+                {_key(s.table): [*self._declared(s.table), *self._of_bronze(s), *self._reconciliations(s.table)]}
+                for s in study.ingests
+            ),
+            {_key(study.rejects): [*self._declared(study.rejects), self._rejects_complete()]},
             *({_key(m.table): [*self._declared(m.table), *self._of_model(m)]} for m in study.models),
             {_key(q.table): self._declared(q.table) for q in study.questions},
             *({_warehouse_key(tables[name]): [self._same_rows(tables[name])]} for name in study.warehouse),
@@ -101,14 +103,17 @@ class CheckFactory:
     def _rejects_complete(self) -> Check:
         def run(platform: Platform, _: Years) -> Found:
             counted = sum(unit.rejected for spec in self.study.ingests for unit in units(platform.table(spec.table)))
-            stored = platform.table(REJECTS).scan().rows
+            stored = platform.table(self.study.rejects).scan().rows
             return counted == stored, {"rejected while reading": counted, "rows here": stored}
 
         return Check("all_rejects_here", "Every row that a bronze table rejected is in this table.", run)
 
     def _of_model(self, model: Model) -> list[Check]:
         conserved = [self._conserved(model)] if model.conserves else []
-        return conserved + [self._reconciled(r) for r in self.study.reconciliations if r.table is model.table]
+        return [*conserved, *self._reconciliations(model.table)]
+
+    def _reconciliations(self, table: Table) -> list[Check]:
+        return [self._reconciled(r) for r in self.study.reconciliations if r.table is table]
 
     def _conserved(self, model: Model) -> Check:
         sources = [self.study.tables[name] for name in model.conserves]
@@ -143,7 +148,8 @@ class CheckFactory:
             here, there = rows(platform, found, years), rows(platform, expected, years)
             return here == there, {"found": _table(here), "expected": _table(there)}
 
-        return Check(reconciliation.name, reconciliation.description, run)
+        severity = dg.AssetCheckSeverity.ERROR if reconciliation.blocking else dg.AssetCheckSeverity.WARN
+        return Check(reconciliation.name, reconciliation.description, run, severity)
 
     def _same_rows(self, table: Table) -> Check:
         def run(platform: Platform, years: Years) -> Found:
@@ -166,11 +172,11 @@ class CheckFactory:
             if not all(platform.warehouse.columns(table) for table in read):
                 return False, _NOT_LOADED
             lake = platform.engine.rows(
-                question.table.unbound().order_by(*_order(question)),
+                question.ordered(question.table.unbound()),
                 {question.table.name: platform.table(question.table).scan()},
             )
             asked = platform.warehouse.rows(expr)
-            loaded = platform.warehouse.rows(question.table.unbound().order_by(*_order(question)))
+            loaded = platform.warehouse.rows(question.ordered(question.table.unbound()))
             same = _records(asked) == _records(lake) == _records(loaded)
             shown = {"rows": lake.num_rows}
             if not same:
@@ -302,11 +308,6 @@ def _few_rejects(platform: Platform, table: Table, threshold: float) -> Found:
     shares = {u.name: u.rejected / max(u.lines - u.structure, 1) for u in units(platform.table(table))}
     over = {name: f"{share:.2%} rejected" for name, share in shares.items() if share > threshold}
     return not over, {"largest share": max(shares.values(), default=0.0), **over}
-
-
-def _order(question: Question) -> list[Any]:
-    rows = question.table.unbound()
-    return [rows[o[1:]].desc() if o.startswith("-") else rows[o].asc() for o in question.order]
 
 
 def _records(rows: pa.Table) -> list[dict[str, Any]]:

@@ -29,6 +29,12 @@ def as_dagster_failures(previous_tries: int = 0) -> Iterator[None]:
             metadata={name: value for name, value in where.items() if value is not None},
             allow_retries=False,
         ) from error
+    except OSError as error:
+        raise dg.Failure(
+            description=f"{error.filename or 'the system'}: {error.strerror or error}. "
+            "Mend what the message names and run again; readers still see the last version.",
+            allow_retries=False,
+        ) from error
     except PassingError as error:
         if previous_tries >= TRIES:
             raise dg.Failure(description=f"{error}. Given up after {TRIES + 1} tries.", allow_retries=False) from error

@@ -14,6 +14,7 @@ from typing import Any
 from ratings_platform.orchestration.ingestion import delivery
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.study import Study, VendorFiles
+from ratings_platform.settings import kaggle_login
 from ratings_platform.sources.files import FoundFile, RawFile, register
 
 Log = Callable[[str], None]
@@ -44,7 +45,7 @@ def _found(
         def progress(name: str, done: int, total: int) -> None:
             murmur(f"{name}: {done / max(total, 1):.0%} of {total / 2**20:,.0f} MiB")
 
-        kaggle.fetch(vendor.kaggle, vendor.layouts(settings)[0], folder, progress=progress)
+        kaggle.fetch(vendor.kaggle, vendor.layouts(settings)[0], folder, login=kaggle_login(), progress=progress)
         return delivery(vendor, settings, folder, f"kaggle:{vendor.kaggle}")
     if platform.source == "sample":
         return delivery(vendor, settings, ensure_sample(study, platform, log))

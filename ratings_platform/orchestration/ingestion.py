@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import cache
+from glob import has_magic
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,27 +28,38 @@ from ratings_platform.schema.errors import SourceError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.study import Ingest, VendorFiles
-from ratings_platform.sources.archives import open_plain
-from ratings_platform.sources.files import FoundFile, RawFile, find_files
+from ratings_platform.sources.files import FoundFile, RawFile, find_files, open_plain
 
 Log = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
 
 
 def delivery(vendor: VendorFiles, settings: Any, directory: Path, origin: str | None = None) -> list[FoundFile]:
     """The vendor's files in a directory, in the first layout that is complete.
 
-    Raises SourceError naming what is missing when no layout is complete.
+    Raises SourceError naming what is missing when no layout is complete, and the archive that cannot be read if there
+    is one, since it may hold that. Beside a complete layout such an archive is passed over.
     """
     layouts = vendor.layouts(settings)
-    found = find_files(directory, list(dict.fromkeys(chain(*layouts))), origin=origin)
+    found, unreadable = find_files(directory, list(dict.fromkeys(chain(*layouts))), origin=origin)
     missing = [[p for p in layout if not any(_matches(f.name, [p]) for f in found)] for layout in layouts]
     for layout, lost in zip(layouts, missing, strict=True):
         if not lost:
+            for error in unreadable:
+                # Of files with a pattern instead of names, nobody can tell that all are there.
+                if any(has_magic(pattern) for pattern in layout):
+                    raise error
+                _log.warning("an archive is passed over, all files being present without it: %s", error)
             return [f for f in found if _matches(f.name, layout)]
     # The layout of which most is there is the one that was meant.
     _, lost = max(zip(layouts, missing, strict=True), key=lambda pair: len(pair[0]) - len(pair[1]))
+    problem = f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing"
+    if unreadable:
+        error = unreadable[0]
+        raise SourceError(f"{error.problem}, and {problem}", file=error.file, remedy=error.remedy) from error
     raise SourceError(
-        f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing",
+        problem,
         file=str(directory),
         remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source.",
     )
@@ -84,14 +98,21 @@ def ingest(
     is not parsed again, and a changed reader parses everything anew.
     """
     wanted = [file for file in delivered if _matches(file.name, spec.patterns)]
+    if not wanted:
+        raise SourceError(
+            f"no delivered file is named like {' or '.join(spec.patterns)}",
+            file=spec.vendor,
+            remedy="See the settings that name the vendor's files.",
+        )
     live = target.scan()
     before = {unit.id: unit for unit in units(target)}
     files: list[DataFile] = []
     done: list[Unit] = []
     for name, members in _units(spec, wanted):
         identity = _identity(spec, name, members, known)
-        if identity in before:
-            unit, kept = before[identity], [f for f in live.files if f.path.startswith(identity)]
+        unit = before.get(identity)
+        kept = [f for f in live.files if f.path.startswith(identity)]
+        if unit and unit.kept == sum(f.rows for f in kept):
             log(f"{name}: unchanged, {unit.kept:,} rows kept as they are")
         else:
             unit, kept = _store_unit(spec, name, identity, members, known, target, scratch, log)
@@ -107,9 +128,13 @@ def units(table: LakeTable) -> list[Unit]:
 
 @cache
 def reader_version(spec_reader: Callable[..., Any]) -> str:
-    """Changes when the module of the reader changes."""
-    source = inspect.getsource(inspect.getmodule(spec_reader) or spec_reader)
-    return hashlib.sha256(source.encode()).hexdigest()[:12]
+    """Changes when the reader's module changes, or one of its package that it takes names from."""
+    module = inspect.getmodule(spec_reader)
+    package = module.__name__.rpartition(".")[0] if module else ""
+    taken = {getattr(value, "__module__", None) for value in vars(module).values()}
+    names = sorted(name for name in taken if name and package and name.startswith(f"{package}."))
+    sources = [inspect.getsource(sys.modules[name]) for name in names]
+    return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 
 def _units(spec: Ingest, files: Sequence[RawFile]) -> list[tuple[str, list[RawFile]]]:
@@ -119,7 +144,7 @@ def _units(spec: Ingest, files: Sequence[RawFile]) -> list[tuple[str, list[RawFi
 
 
 def _identity(spec: Ingest, name: str, members: Sequence[RawFile], known: Mapping[str, Scan]) -> str:
-    parts = [name, reader_version(spec.reader), *(f"{f.sha256}/{f.member}" for f in members)]
+    parts = [name, reader_version(spec.reader), repr(spec.table), *(f"{f.sha256}/{f.member}" for f in members)]
     parts += [path for scan in known.values() for path in sorted(f.path for f in scan.files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -30,13 +30,14 @@ ROW_COUNT, PARTITION_ROW_COUNT = "dagster/row_count", "dagster/partition_row_cou
 class Derived:
     """Content that follows from an expression over scans, by table name; `metadata` is shown with it.
 
-    `preview` is how many rows of it are shown.
+    `preview` is how many rows of it are shown. `follows` is the table's own version that went into it, if one did.
     """
 
     expr: ir.Table
     scans: Mapping[str, Scan]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     preview: int = PREVIEW_ROWS
+    follows: Scan | None = None
 
 
 class LakeIOManager(dg.IOManager):
@@ -60,7 +61,7 @@ class LakeIOManager(dg.IOManager):
                     years=years,
                     progress=context.log.debug,
                 )
-                target.publish(files, years=years, info={"run": context.run_id})
+                target.publish(files, years=years, info={"run": context.run_id}, follows=obj.follows)
             else:
                 target.publish(obj.files, info={**obj.info, "run": context.run_id})
             whole = target.scan()
@@ -78,9 +79,13 @@ class LakeIOManager(dg.IOManager):
                 }
             )
             _count_partitions(context, years, scan.rows_by_year())
-            # Each year of a run has an event of its own with all the metadata: pictures go with the last one only.
-            plots, last = self._drawn(scan), str(years[-1]) if years else None
-            context.step_context.add_asset_metadata(plots, asset_key=context.asset_key, partition_key=last)
+            if years is None or whole.rows == scan.rows:
+                # Each year of a run has an event of its own with all the metadata: pictures of the whole table go
+                # with the last one, and a run of some years draws none.
+                last = str(years[-1]) if years else None
+                context.step_context.add_asset_metadata(
+                    self._drawn(whole), asset_key=context.asset_key, partition_key=last
+                )
 
     def load_input(self, context: dg.InputContext) -> Scan:
         with as_dagster_failures():

@@ -43,7 +43,14 @@ class Model:
         return list(inspect.signature(self.build).parameters.values())
 
     def expression(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
-        """The expression over unbound tables, its columns cast to the declared types in the declared order."""
+        """The expression over unbound tables, its columns cast to the declared types in the declared order.
+
+        Rows of a table with a key are sorted by it, so that equal rows make equal files.
+        """
+        found = self._typed(tables, settings)
+        return found.order_by(*self.table.key) if self.table.key else found
+
+    def _typed(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
         found = self.build(
             *(tables[name].unbound() for name in self.inputs), **{name: settings[name] for name in self.settings}
         )
@@ -63,5 +70,8 @@ class Question(Model):
     order: tuple[str, ...]
 
     def expression(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
-        found = super().expression(tables, settings)
-        return found.order_by([found[o[1:]].desc() if o.startswith("-") else found[o].asc() for o in self.order])
+        return self.ordered(self._typed(tables, settings))
+
+    def ordered(self, rows: ir.Table) -> ir.Table:
+        """The answer's rows in its order."""
+        return rows.order_by([rows[o[1:]].desc() if o.startswith("-") else rows[o].asc() for o in self.order])

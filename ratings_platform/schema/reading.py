@@ -11,23 +11,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import ibis.expr.types as ir
 import polars as pl
 
 from ratings_platform.schema.tables import Column, Table
 
-REJECTS = Table(
-    "bronze",
-    "rejects",
-    "One row per line of a source file that was refused, so that rows read = rows kept + rows rejected.",
-    (
-        Column("table", "string", "The bronze table that the line was meant for."),
-        Column("file", "string", "Name of the source file."),
-        Column("line", "int64", "Number of the line in that file, from 1.", minimum=1),
-        Column("reason", "string", "Why the line was refused."),
-        Column("raw", "string", "The line as it stands in the file; bytes that are no text appear as U+FFFD."),
-    ),
-    key=("table", "file", "line"),
-)
+
+def rejects_table(name: str) -> Table:
+    """A study's table of the lines that its bronze tables refused."""
+    return Table(
+        "bronze",
+        name,
+        "One row per line of a source file that was refused, so that rows read = rows kept + rows rejected.",
+        (
+            Column("table", "string", "The bronze table that the line was meant for."),
+            Column("file", "string", "Name of the source file."),
+            Column("line", "int64", "Number of the line in that file, from 1.", minimum=1),
+            Column("reason", "string", "Why the line was refused."),
+            Column("raw", "string", "The line as it stands in the file; bytes that are no text appear as U+FFFD."),
+        ),
+        key=("table", "file", "line"),
+    )
+
+
+def counted(rejects: ir.Table) -> ir.Table:
+    """Refused lines by table, file and reason."""
+    by = ("table", "file", "reason")
+    return rejects.group_by(*by).aggregate(rows=rejects.count()).order_by(*by)
+
+
+REJECTS = rejects_table("rejects")
 
 
 class SourceFile(NamedTuple):

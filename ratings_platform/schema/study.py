@@ -52,7 +52,7 @@ class Ingest:
 class Reconciliation:
     """A check that two small results are equal: `found` and `expected`, from functions with table names as parameters.
 
-    It stands on `table`, whose rows it vouches for.
+    It stands on `table`, whose rows it vouches for; unless `blocking`, it only warns.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Reconciliation:
     table: Table
     found: Callable[..., ir.Table]
     expected: Callable[..., ir.Table]
+    blocking: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Plot:
 
 @dataclass(frozen=True)
 class Study:
-    """A whole study. `years` are its partitions; `warehouse` names the gold tables that the warehouse holds."""
+    """A whole study. `years` are its partitions; `warehouse` names the gold tables that the warehouse holds.
+
+    Names of tables are the study's own: no other study may use them, and each has a `rejects` table of its own.
+    """
 
     name: str
     title: str
@@ -88,9 +92,10 @@ class Study:
     write_sample: Callable[..., Any]
     reconciliations: tuple[Reconciliation, ...] = ()
     plots: tuple[Plot, ...] = ()
+    rejects: Table = REJECTS
 
     @cached_property
     def tables(self) -> dict[str, Table]:
         """All declared tables by name, in the order in which they are made."""
-        made = [*(i.table for i in self.ingests), REJECTS, *(m.table for m in (*self.models, *self.questions))]
+        made = [*(i.table for i in self.ingests), self.rejects, *(m.table for m in (*self.models, *self.questions))]
         return {table.name: table for table in made}

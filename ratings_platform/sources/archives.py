@@ -1,34 +1,41 @@
 """Archives: what is in them, and their members as plain files.
 
 Belongs here: listing and unpacking .zip, .tar, .tar.gz and .gz, and refusing those that are broken or reach outside
-their folder. Does not belong here: which files a study wants (`files`), and what is in them.
+their folder. Does not belong here: which files are wanted, and where they go (`files`).
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PureWindowsPath
-from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 from ratings_platform.schema.errors import SourceError
-from ratings_platform.sources.disk import room_for
-
-if TYPE_CHECKING:
-    from ratings_platform.sources.files import RawFile
 
 _TAR = (".tar", ".tar.gz", ".tgz")
 _CHUNK = 1 << 20
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    UnicodeDecodeError,  # a member's name
+    RuntimeError,  # of zipfile: an encrypted member, or a method that it does not know
+)
+
+
+class UnreadableArchiveError(SourceError):
+    """An archive of which nobody can tell what it holds or held."""
 
 
 class Member(NamedTuple):
@@ -60,7 +67,8 @@ def is_archive(path: Path) -> bool:
 def members(archive: Path, wanted: Callable[[str], bool]) -> list[Member]:
     """The members whose base name is wanted; nothing is unpacked.
 
-    An archive that holds wanted members is refused as a whole if any member's path leads outside or is a link.
+    An archive that holds wanted members is refused as a whole if any member's path leads outside or is a link. Raises
+    UnreadableArchiveError when the archive is broken.
     """
     if _is_gzip(archive) and not wanted(archive.stem):
         return []
@@ -77,45 +85,8 @@ def members(archive: Path, wanted: Callable[[str], bool]) -> list[Member]:
     return chosen
 
 
-@contextmanager
-def open_plain(files: Sequence[RawFile], workdir: Path) -> Iterator[list[tuple[RawFile, Path]]]:
-    """The files as plain ones: those that are plain where they lie, the others unpacked for the time of the block."""
-    for file in files:
-        _require_unchanged(file)
-    if all(file.member is None for file in files):
-        yield [(file, Path(file.container)) for file in files]
-        return
-
-    workdir.mkdir(parents=True, exist_ok=True)
-    needed = sum(file.size for file in files if file.member is not None)
-    with TemporaryDirectory(prefix="unpacked-", dir=workdir) as folder:
-        plain: list[tuple[RawFile, Path]] = []
-        targets: dict[Path, dict[str, Path]] = defaultdict(dict)
-        for number, file in enumerate(files):
-            path = Path(file.container)
-            if file.member is not None:
-                # The number keeps apart members of one name that come from different archives.
-                path = Path(folder) / f"{number}-{file.name}"
-                targets[Path(file.container)][file.member] = path
-            plain.append((file, path))
-        with room_for(needed, workdir), ThreadPoolExecutor() as pool:
-            list(pool.map(_unpack, targets, targets.values()))
-        yield plain
-
-
-def _require_unchanged(file: RawFile) -> None:
-    try:
-        state = Path(file.container).stat()
-    except FileNotFoundError:
-        problem = "is gone since it was registered"
-    else:
-        if (state.st_size, state.st_mtime_ns) == (file.bytes, file.modified_ns):
-            return
-        problem = "changed since it was registered"
-    raise SourceError(problem, file=file.container, remedy="Materialise the raw asset again.")
-
-
-def _unpack(archive: Path, targets: dict[str, Path]) -> None:
+def unpack(archive: Path, targets: Mapping[str, Path]) -> None:
+    """Each member, by its path in the archive, to its target."""
     left = dict(targets)
     with _readable(archive):
         # Goes on to the end, since the checksum of a .tar.gz stands there.
@@ -141,11 +112,13 @@ def _listing(archive: Path, _size: int, _modified_ns: int) -> tuple[tuple[Member
 def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
-    # zipfile raises RuntimeError for encrypted members and for methods it does not know.
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (*_DAMAGE, OSError) as error:
+        # EINVAL: a damaged directory points before the start of the file.
+        if not isinstance(error, _DAMAGE) and error.errno != errno.EINVAL:
+            raise
         # tarfile's messages run over several lines.
         reason = str(error).partition("\n")[0].rstrip(":.")
-        raise SourceError(
+        raise UnreadableArchiveError(
             f"cannot be unpacked, it is truncated or damaged ({reason})",
             file=str(archive),
             remedy="Fetch it again from its origin.",

@@ -1,7 +1,7 @@
 """The vendor's files: where they lie, and what names them beyond doubt.
 
-Belongs here: finding files in a directory, plain or inside archives, and registering them by checksum. Does not
-belong here: fetching (`kaggle`), unpacking (`archives`), and what the files mean.
+Belongs here: finding files in a directory, plain or inside archives, registering them by checksum, and opening them
+as plain ones. Does not belong here: fetching (`kaggle`), how archives are read (`archives`), and what the files mean.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ratings_platform.schema.errors import SourceError
-from ratings_platform.sources.archives import is_archive, members
+from ratings_platform.sources.archives import UnreadableArchiveError, is_archive, members, unpack
+from ratings_platform.sources.disk import room_for
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,13 @@ class RawFile(FoundFile):
         return cls(**values)
 
 
+class Findings(NamedTuple):
+    """The files that were sought, and the faults of archives that may hold more of them."""
+
+    files: list[FoundFile]
+    unreadable: list[UnreadableArchiveError]
+
+
 class _State(NamedTuple):
     container: str
     bytes: int
@@ -67,11 +78,12 @@ def _state(file: FoundFile) -> _State:
     return _State(file.container, file.bytes, file.modified_ns)
 
 
-def find_files(directory: Path, patterns: Sequence[str], *, origin: str | None = None) -> list[FoundFile]:
+def find_files(directory: Path, patterns: Sequence[str], *, origin: str | None = None) -> Findings:
     """The files in the directory tree whose base name fits a pattern, in any case, sorted by name.
 
     They may be plain, .gz, or members of a .zip, .tar or .tar.gz. Of several with one name only one is taken.
-    `origin` says where the bytes came from; without it, it is the container's own `file:` address.
+    `origin` says where the bytes came from; without it, it is the container's own `file:` address. Archives that
+    cannot be read are told of beside what was found; raises SourceError when nothing was.
     """
     lowered = [pattern.casefold() for pattern in patterns]
 
@@ -82,8 +94,17 @@ def find_files(directory: Path, patterns: Sequence[str], *, origin: str | None =
         raise SourceError(
             "there is no such directory", file=str(directory), remedy="Set the source to the vendor files' directory."
         )
-    files = _once_each(found for path in _tree(directory) for found in _files_at(path, wanted, origin))
+    found: list[FoundFile] = []
+    unreadable: list[UnreadableArchiveError] = []
+    for path in sorted(_tree(directory)):
+        try:
+            found += _files_at(path, wanted, origin)
+        except UnreadableArchiveError as error:
+            unreadable.append(error)
+    files = _once_each(found)
     if not files:
+        if unreadable:
+            raise unreadable[0]
         raise SourceError(
             f"holds no file named {' or '.join(patterns)}, neither plain nor in an archive",
             file=str(directory),
@@ -92,7 +113,7 @@ def find_files(directory: Path, patterns: Sequence[str], *, origin: str | None =
     for file in files:
         if file.size == 0:
             raise SourceError("the file is empty", file=file.place, remedy="Fetch it again from its origin.")
-    return files
+    return Findings(files, unreadable)
 
 
 def register(
@@ -114,9 +135,54 @@ def register(
     return [RawFile(**asdict(file), sha256=known[_state(file)]) for file in found]
 
 
+@contextmanager
+def open_plain(files: Sequence[RawFile], workdir: Path) -> Iterator[list[tuple[RawFile, Path]]]:
+    """The files as plain ones: those that are plain where they lie, the others unpacked for the time of the block."""
+    for file in files:
+        _require_unchanged(file)
+    if all(file.member is None for file in files):
+        yield [(file, Path(file.container)) for file in files]
+        return
+
+    workdir.mkdir(parents=True, exist_ok=True)
+    needed = sum(file.size for file in files if file.member is not None)
+    with TemporaryDirectory(prefix="unpacked-", dir=workdir) as folder:
+        plain: list[tuple[RawFile, Path]] = []
+        targets: dict[Path, dict[str, Path]] = defaultdict(dict)
+        for number, file in enumerate(files):
+            path = Path(file.container)
+            if file.member is not None:
+                # The number keeps apart members of one name that come from different archives.
+                path = Path(folder) / f"{number}-{file.name}"
+                targets[Path(file.container)][file.member] = path
+            plain.append((file, path))
+        with room_for(needed, workdir), ThreadPoolExecutor() as pool:
+            list(pool.map(unpack, targets, targets.values()))
+        yield plain
+
+
+def _require_unchanged(file: RawFile) -> None:
+    try:
+        state = Path(file.container).stat()
+    except FileNotFoundError:
+        problem = "is gone since it was registered"
+    else:
+        if (state.st_size, state.st_mtime_ns) == (file.bytes, file.modified_ns):
+            return
+        problem = "changed since it was registered"
+    raise SourceError(problem, file=file.container, remedy="Materialise the raw asset again.")
+
+
 def _tree(directory: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(directory.resolve()):
-        yield from (path for name in names if (path := Path(folder, name)).is_file())
+    """The files below the directory. Links to folders are followed; a folder reached again, as by a loop, is not."""
+    seen: set[Path] = set()
+    for walked, below, names in os.walk(directory, followlinks=True):
+        folder = Path(walked).resolve()
+        if folder in seen:
+            below.clear()
+            continue
+        seen.add(folder)
+        yield from (path for name in names if (path := folder / name).is_file())
 
 
 def _files_at(path: Path, wanted: Callable[[str], bool], origin: str | None) -> Iterator[FoundFile]:

@@ -10,7 +10,6 @@ import fcntl
 import glob
 import hashlib
 import logging
-import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 import requests
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
@@ -29,6 +29,8 @@ from ratings_platform.sources.disk import room_for
 
 # Called with a file's name, its bytes so far, and its bytes in all.
 Progress = Callable[[str, int, int], None]
+# A user name and its key.
+Login = tuple[str, SecretStr]
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
@@ -59,16 +61,17 @@ def fetch(
     names: Sequence[str],
     directory: Path,
     *,
+    login: Login | None = None,
     progress: Progress | None = None,
     patience: Patience = _PATIENCE,
 ) -> list[Path]:
     """Fetches the named files of `owner/dataset` into the directory, as plain files or as the .zip that Kaggle sends.
 
     Files that are there already in full size are kept. A broken download goes on where it stopped, in this call or in
-    a later one.
+    a later one. Without a login, Kaggle's client takes the token or the file that its user has set up for it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with _signed_in() as (client, session):
+    with _signed_in(login) as (client, session):
         source = _Dataset(dataset, client, session, patience)
         offered = source.files()
         chosen = [source.choose(name, offered) for name in names]
@@ -76,15 +79,15 @@ def fetch(
 
 
 @contextmanager
-def _signed_in() -> Iterator[tuple[Any, requests.Session]]:
+def _signed_in(login: Login | None) -> Iterator[tuple[Any, requests.Session]]:
     """Kaggle's client and its HTTP session.
 
     Importing the package `kaggle` signs in, prints, and without credentials exits; the client beneath it does not.
     """
     from kagglesdk.kaggle_client import KaggleClient
 
-    login = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
-    with KaggleClient(username=login[0], password=login[1]) as client:
+    name, key = (login[0], login[1].get_secret_value()) if login else (None, None)
+    with KaggleClient(username=name, password=key) as client:
         # The client offers no other way to limit time or to ask for a range of bytes.
         session: requests.Session = client.http_client()._session
         if session.auth is None:

@@ -117,7 +117,7 @@ class DuckDBWarehouse:
             raise PlatformError(
                 f"table {table.name} has other columns than declared: {', '.join(differing)}",
                 file=str(self.path),
-                remedy=f"Load it anew with all years: ratings-platform run --only warehouse/{table.name}",
+                remedy=f"Drop the table there and load it anew: ratings-platform run --only warehouse/{table.name}",
             )
 
     @contextmanager

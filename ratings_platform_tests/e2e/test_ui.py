@@ -18,11 +18,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -37,6 +42,8 @@ FLAGS = (
     *("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking"),
     *("disable-component-update", "disable-sync", "no-first-run", "window-size=1600,1200"),
 )
+
+_PASSING = (StaleElementReferenceException, ElementClickInterceptedException)
 
 T = TypeVar("T")
 
@@ -126,22 +133,32 @@ class Page:
             self._wait(lambda _, text=text: text in self.text, text)
 
     def click(self, xpath: str) -> None:
-        self._wait(expected_conditions.element_to_be_clickable((By.XPATH, xpath)), xpath).click()
+        self._with(xpath, lambda element: element.click())
 
     def see_element(self, xpath: str) -> None:
         self._wait(expected_conditions.visibility_of_element_located((By.XPATH, xpath)), xpath)
 
     def write(self, xpath: str, text: str) -> None:
-        field = self._wait(expected_conditions.element_to_be_clickable((By.XPATH, xpath)), xpath)
-        field.send_keys(text, Keys.TAB)
+        self._with(xpath, lambda field: field.send_keys(text, Keys.TAB))
 
     @property
     def text(self) -> str:
         return self.browser.execute_script("return document.body.innerText")
 
+    def _with(self, xpath: str, act: Callable[[WebElement], None]) -> None:
+        """Act on an element once it can be used; the page may put a new one in its place meanwhile."""
+
+        def acted(browser: Chrome) -> bool:
+            element = expected_conditions.element_to_be_clickable((By.XPATH, xpath))(browser)
+            if element:
+                act(element)
+            return bool(element)
+
+        self._wait(acted, xpath)
+
     def _wait(self, condition: Callable[[Chrome], Any], what: str) -> Any:
         try:
-            return WebDriverWait(self.browser, PATIENCE_SECONDS).until(condition)
+            return WebDriverWait(self.browser, PATIENCE_SECONDS, ignored_exceptions=_PASSING).until(condition)
         except TimeoutException:
             picture = self.place / "not-seen.png"
             self.browser.save_screenshot(str(picture))

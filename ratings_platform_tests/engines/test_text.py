@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ratings_platform.engines.text import Stored, store
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import PlatformError, SourceError
 from ratings_platform.schema.reading import REJECTS, Count, Parsed
 from ratings_platform.schema.tables import Table
 from ratings_platform_tests.lake.samples import PLAIN, READINGS, Row, readings
@@ -112,7 +112,6 @@ def test_a_table_without_days_is_one_file(tmp_path: Path) -> None:
 def test_no_rows_are_no_files_and_no_fault(tmp_path: Path) -> None:
     stored = put(tmp_path, frame([]), never(), Count(2, 2))
     assert (stored.files, stored.kept, stored.rejected) == ((), 0, 0)
-    assert put(tmp_path, frame([]), refused(REJECTED), Count(2, 0)).rejected == 2
     assert put(tmp_path / "x", pl.LazyFrame({"name": []}, {"name": pl.String}), never(), Count(0, 0), PLAIN).kept == 0
 
 
@@ -120,3 +119,10 @@ def test_a_row_without_a_day_is_kept_where_every_year_looks_for_it(tmp_path: Pat
     stored = put(tmp_path, frame([("a", 1, None), ("b", 2, date(2001, 1, 1))]), never(), Count(2, 0))  # type: ignore[list-item]
     assert stored.kept == 2
     assert [f.may_hold([2050]) for f in stored.files] == [False, True]
+
+
+def test_files_of_which_no_row_can_be_used_are_refused_as_a_whole(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as refusal:
+        put(tmp_path, frame([]), refused(REJECTED[::-1]), Count(2, 0))
+    assert str(refusal.value).startswith("a.txt, line 3: none of its 2 rows can be used; the first: bad day. ")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

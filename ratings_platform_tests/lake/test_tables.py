@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.lake.samples import (
@@ -38,13 +40,13 @@ def table(tmp_path: Path) -> LakeTable:
 
 
 def test_a_table_never_published_has_no_rows_and_no_version(table: LakeTable) -> None:
-    assert (table.exists, table.info(), table.scan().files, table.scan().version) == (False, {}, (), None)
+    assert (table.info(), table.scan().files, table.scan().version) == ({}, (), None)
     assert rows(table.scan()) == []
 
 
 def test_the_first_version_creates_the_table_and_the_next_replaces_it(table: LakeTable) -> None:
     assert table.publish(put(table, OLD), info={"run": "one"}) == 0
-    assert (rows(table.scan()), table.info(), table.exists) == (OLD, {"run": "one"}, True)
+    assert (rows(table.scan()), table.info()) == (OLD, {"run": "one"})
     assert table.publish(put(table, NEW), info={"run": "two"}) == table.scan().version == 1
     assert (rows(table.scan()), table.info()) == (NEW, {"run": "two"})
 
@@ -86,7 +88,7 @@ def test_a_file_kept_by_name_and_a_new_one_make_one_version(table: LakeTable) ->
 
 def test_files_that_were_never_published_are_invisible(table: LakeTable) -> None:
     put(table, NEW)
-    assert not table.exists
+    assert table.scan().version is None
     table.publish(put(table, OLD))
     put(table, NEW)
     assert rows(table.scan()) == OLD
@@ -151,3 +153,36 @@ def test_an_empty_unpartitioned_table_is_a_version_too(tmp_path: Path) -> None:
     table = LakeTable(str(tmp_path), PLAIN)
     table.publish([])
     assert (table.scan().version, table.scan().rows) == (0, 0)
+
+
+def test_what_a_version_says_outlives_tidying_by_others(table: LakeTable) -> None:
+    table.publish(put(table, OLD), info={"run": "one"})
+    table.publish(put(table, NEW), info={"run": "two"})
+    DeltaTable(table.uri).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert DeltaTable(table.uri).version() > 1
+    assert table.info() == {"run": "two"}
+
+
+def test_files_that_no_recent_version_needs_are_removed(table: LakeTable) -> None:
+    day = 24 * 3600
+    table.publish(put(table, OLD, "first"))
+    put(table, OLD, "of-a-killed-run")
+    table.publish(put(table, NEW, "second"))
+    left = {path.parent.parent.name for path in Path(table.uri).glob("*/*/*.parquet")}
+    assert left == {"first", "of-a-killed-run", "second"}  # all of them are of today
+    for path in Path(table.uri, "of-a-killed-run").rglob("*"):
+        os.utime(path, (0, time.time() - 8 * day))
+    table.publish(put(table, NEW, "third"))
+    left = {path.parent.parent.name for path in Path(table.uri).glob("*/*/*.parquet")}
+    assert left == {"first", "second", "third"}
+    assert rows(table.scan()) == NEW
+
+
+def test_content_made_from_a_version_that_is_no_longer_the_last_is_refused(table: LakeTable) -> None:
+    empty = table.scan()
+    table.publish(put(table, OLD), follows=empty)
+    with pytest.raises(PassingError, match="another run has published"):
+        table.publish(put(table, NEW), follows=empty)
+    assert rows(table.scan()) == OLD
+    table.publish(put(table, NEW), follows=table.scan())
+    assert rows(table.scan()) == NEW

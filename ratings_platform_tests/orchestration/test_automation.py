@@ -13,7 +13,7 @@ import pytest
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built
-from ratings_platform_tests.orchestration.stand import Stand, failed, materialised
+from ratings_platform_tests.orchestration.stand import Stand, failed, materialised, put
 
 pytestmark = pytest.mark.integration
 
@@ -36,6 +36,7 @@ class Follower:
 
 
 def test_answers_follow_the_ratings_and_the_warehouse_follows_the_answers(stand: Stand) -> None:
+    assert not stand.failed_checks()  # nothing follows what no check has looked at
     follower = Follower(stand)
     assert follower.tick() == {}
     assert stand.run("gold/fact_rating", years=(2003,)).success
@@ -60,6 +61,16 @@ def test_an_answer_run_by_hand_is_loaded_into_the_warehouse(stand: Stand) -> Non
     follower.tick()
     stand.run("answers/i1_films")
     assert follower.tick() == {"warehouse/i1_films": {None}}
+
+
+def test_nothing_follows_ratings_that_a_blocking_check_refused(stand: Stand) -> None:
+    follower = Follower(stand)
+    assert not stand.failed_checks()
+    follower.tick()
+    stand.spoil("silver/ratings", put("star_rating", 9), year=2005)
+    result = stand.run("gold/fact_rating", years=(2005,))
+    assert "gold/fact_rating: allowed_values" in failed(result)
+    assert follower.tick() == {}
 
 
 def test_all_years_at_once_are_all_loaded(stand: Stand) -> None:

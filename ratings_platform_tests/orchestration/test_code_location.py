@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import ibis
 import pytest
+
+from ratings_platform.orchestration.build import shared_definitions, study_definitions
+from ratings_platform.schema.models import Model
+from ratings_platform.schema.reading import rejects_table
+from ratings_platform.schema.study import Study
+from ratings_platform.schema.tables import Column, Table
+from ratings_platform.settings import StudySettings, load_settings
+from ratings_platform.studies.market_study.study import STUDY
 
 pytestmark = pytest.mark.integration
 
@@ -42,3 +51,30 @@ def test_dg_lists_everything(tmp_path: Path, code_location: dg.Definitions) -> N
     assert {asset["asset_key"] for asset in listed["assets"]} == keys
     assert {job["name"] for job in listed["jobs"]} >= {"market_study", "market_study_by_year", "market_study_checks"}
     assert len(listed["asset_checks"]) == len(code_location.resolve_asset_graph().asset_check_keys)
+
+
+def test_a_second_study_stands_beside_the_first() -> None:
+    """Nothing that the kernel makes for one study is in the way of another's."""
+    column = Column("name", "string", "A name.")
+    names = Model(
+        Table("silver", "names", "One row per name.", (column,), ("name",)), lambda: ibis.memtable({"name": ["a"]})
+    )
+    second = Study(
+        name="second-study",
+        title="Second study",
+        years=(2001, 2002),
+        vendors=(),
+        ingests=(),
+        models=(names,),
+        questions=(),
+        warehouse=("names",),
+        settings=StudySettings,
+        write_sample=lambda: None,
+        rejects=rejects_table("second_rejects"),
+    )
+    settings = load_settings()
+    both = [STUDY, second]
+    found = dg.Definitions.merge(shared_definitions(both, settings), *(study_definitions(s, settings) for s in both))
+    assert found.resolve_job_def("second_study").asset_layer.executable_asset_keys == {
+        dg.AssetKey(path.split("/")) for path in ("bronze/second_rejects", "silver/names", "warehouse/names")
+    }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from ratings_platform.orchestration import ingestion
-from ratings_platform.orchestration.ingestion import units
+from ratings_platform.orchestration.ingestion import _identity, units
 from ratings_platform.schema.errors import SourceError
 from ratings_platform.studies.market_study.settings import MarketStudySettings
 from ratings_platform.studies.market_study.study import STUDY
@@ -124,9 +126,9 @@ def test_a_product_that_left_and_came_back_has_its_old_key(new_stand: Callable[.
     whole = titles.read_bytes()
     stand = new_stand(source=source)
     before = _keys(stand)
-    titles.write_bytes(b"".join(whole.splitlines(keepends=True)[50:]))
+    titles.write_bytes(b"".join(whole.splitlines(keepends=True)[5:]))
     assert stand.run(*TO_PRODUCTS).success
-    assert len(_keys(stand)) == len(before) - 50
+    assert len(_keys(stand)) == len(before) - 5
     titles.write_bytes(whole)
     assert stand.run(*TO_PRODUCTS).success
     assert _keys(stand) == before
@@ -156,6 +158,47 @@ def test_of_two_layouts_the_one_that_is_complete_counts(tmp_path: Path) -> None:
         ingestion.delivery(netflix, MarketStudySettings(), tmp_path)
 
 
+@pytest.fixture
+def netflix_files(tmp_path: Path) -> Path:
+    for name in ("movie_titles.csv", "mv_0000001.txt"):
+        (tmp_path / name).write_text("1:\n")
+    return tmp_path
+
+
+def test_a_broken_archive_beside_a_complete_delivery_is_passed_over(
+    built: Built, source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (source / "holiday.zip").write_bytes(b"PK")
+    netflix = STUDY.vendors[0]
+    found = ingestion.delivery(netflix, MarketStudySettings(), source)
+    whole = ingestion.delivery(netflix, MarketStudySettings(), built.source)
+    assert [file.name for file in found] == [file.name for file in whole]
+    (warning,) = caplog.records
+    assert warning.levelname == "WARNING"
+    assert "holiday.zip: cannot be unpacked" in warning.getMessage()
+
+
+def test_a_broken_archive_may_hold_more_files_of_a_pattern(netflix_files: Path) -> None:
+    (netflix_files / "training_set_2.tar").write_bytes(b"broken")
+    with pytest.raises(SourceError, match=r"training_set_2\.tar: cannot be unpacked"):
+        ingestion.delivery(STUDY.vendors[0], MarketStudySettings(), netflix_files)
+
+
+def test_a_broken_archive_that_may_hold_what_is_missing_is_named(netflix_files: Path) -> None:
+    (netflix_files / "movie_titles.zip").write_bytes(b"PK")
+    (netflix_files / "movie_titles.csv").unlink()
+    with pytest.raises(SourceError, match=r"movie_titles\.zip: cannot be unpacked.*, and movie_titles\.csv is missing"):
+        ingestion.delivery(STUDY.vendors[0], MarketStudySettings(), netflix_files)
+
+
+def test_an_archive_that_reaches_outside_is_refused_even_beside_a_complete_delivery(netflix_files: Path) -> None:
+    with zipfile.ZipFile(netflix_files / "more.zip", "w") as archive:
+        archive.writestr("mv_0000002.txt", "2:\n")
+        archive.writestr("../evil.txt", "evil")
+    with pytest.raises(SourceError, match="leads outside"):
+        ingestion.delivery(STUDY.vendors[0], MarketStudySettings(), netflix_files)
+
+
 def _said(stand: Stand, result: dg.ExecuteInProcessResult) -> list[str]:
     """What the steps said of the files that they read."""
     logs = stand.instance.all_logs(result.run_id)
@@ -171,3 +214,18 @@ def _sorted(stand: Stand, path: str) -> list[dict[str, object]]:
 def _keys(stand: Stand) -> dict[tuple[str, str], int]:
     rows = stand.rows("gold/dim_product")
     return {(row["company"], row["product_id"]): row["product_key"] for row in rows.to_pylist()}
+
+
+def test_a_changed_declaration_has_the_files_parsed_anew() -> None:
+    (spec,) = (i for i in STUDY.ingests if i.table.name == "ratings_amazon")
+    wider = replace(spec.table, columns=(replace(spec.table.columns[0], maximum="ZZ"), *spec.table.columns[1:]))
+    same, other = (_identity(s, "a.tsv", [], {}) for s in (replace(spec), replace(spec, table=wider)))
+    assert same == _identity(spec, "a.tsv", [], {}) != other
+
+
+def test_a_unit_whose_files_are_gone_is_read_anew(stand: Stand) -> None:
+    before = stand.rows("bronze/movies_netflix")
+    stored = stand.table("bronze/movies_netflix")
+    stored.publish([], info=stored.info())
+    assert stand.run("bronze/movies_netflix").success
+    assert stand.rows("bronze/movies_netflix").equals(before)

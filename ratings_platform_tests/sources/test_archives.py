@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from ratings_platform.schema.errors import PlatformError, SourceError
-from ratings_platform.sources.archives import open_plain
-from ratings_platform.sources.files import RawFile, find_files, register
+from ratings_platform.sources.files import RawFile, find_files, open_plain, register
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +22,7 @@ RATINGS = b"1:\n" + b"1488844,3,2005-09-06\n" * 20_000
 
 
 def registered(folder: Path, *patterns: str) -> list[RawFile]:
-    return register(find_files(folder, patterns))
+    return register(find_files(folder, patterns).files)
 
 
 def unpacked(folder: Path, workdir: Path, *patterns: str) -> dict[str, bytes]:
@@ -179,7 +178,27 @@ def test_refuses_links_and_devices_in_a_tar(folder: Path, kind: bytes) -> None:
 def test_an_archive_without_wanted_members_is_nobodys_concern(folder: Path) -> None:
     make_tar(folder / "unrelated.tar", {"../evil.txt": b"evil"})
     (folder / "movie_titles.csv").write_bytes(b"1,2003,x\n")
-    assert [file.name for file in find_files(folder, ["*.csv"])] == ["movie_titles.csv"]
+    assert [file.name for file in find_files(folder, ["*.csv"]).files] == ["movie_titles.csv"]
+
+
+@pytest.mark.parametrize("name", ["holiday.zip", "holiday.tar", "holiday.tar.gz"])
+def test_a_broken_archive_is_told_of_beside_what_was_found(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"not an archive")
+    (folder / "movie_titles.csv").write_bytes(b"1,2003,x\n")
+    files, (unreadable,) = find_files(folder, ["*.csv"])
+    assert [file.name for file in files] == ["movie_titles.csv"]
+    assert str(unreadable).startswith(f"{folder / name}: cannot be unpacked, it is truncated or damaged")
+
+
+def test_a_zip_whose_directory_points_before_its_start(folder: Path, tmp_path: Path) -> None:
+    inner = make_tar(tmp_path / "training_set.tar", {"ratings.txt": RATINGS})
+    path = make_zip(folder / "all.zip", **{"training_set.tar": inner.read_bytes()})
+    data = bytearray(path.read_bytes())
+    directory = data.index(b"PK\x05\x06") + 16
+    data[directory + 3] = 1
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=r"all\.zip: cannot be unpacked"):
+        find_files(folder, ["ratings.txt"])
 
 
 @pytest.mark.parametrize("name", ["all.zip", "ratings.txt.gz", "all.tar.gz"])

@@ -35,7 +35,7 @@ def test_finds_plain_and_packed_files_in_the_tree(tmp_path: Path) -> None:
     put_zip(tmp_path / "all.zip", "netflix/combined_data_1.txt", "netflix/README")
     put(tmp_path / "._combined_data_3.txt")
     put(tmp_path / "combined_data_4.txt.part")
-    found = find_files(tmp_path, ["combined_data_*.txt", "*.tsv"])
+    found = find_files(tmp_path, ["combined_data_*.txt", "*.tsv"]).files
     assert [(file.name, Path(file.container).name, file.member, file.size) for file in found] == [
         ("c.tsv", "c.tsv.gz", "c.tsv", 4),
         ("combined_data_1.txt", "all.zip", "netflix/combined_data_1.txt", 6),
@@ -46,7 +46,8 @@ def test_finds_plain_and_packed_files_in_the_tree(tmp_path: Path) -> None:
 
 def test_the_origin_can_be_told(tmp_path: Path) -> None:
     put(tmp_path / "a.csv")
-    assert find_files(tmp_path, ["a.csv"], origin="kaggle:vendor/ratings")[0].origin == "kaggle:vendor/ratings"
+    (file,) = find_files(tmp_path, ["a.csv"], origin="kaggle:vendor/ratings").files
+    assert file.origin == "kaggle:vendor/ratings"
 
 
 def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -55,7 +56,7 @@ def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.Log
     put(tmp_path / "z" / "deeper" / "titles.csv")
     put(tmp_path / "z" / "titles.csv")
     with caplog.at_level(logging.WARNING):
-        (file,) = find_files(tmp_path, ["*.csv"])
+        (file,) = find_files(tmp_path, ["*.csv"]).files
     assert file.container == str(tmp_path / "z" / "titles.csv")
     assert "3 files are passed over" in caplog.text
     assert f"{file.container} is read" in caplog.text
@@ -64,7 +65,28 @@ def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.Log
 def test_of_two_packed_files_the_first_path_wins(tmp_path: Path) -> None:
     put_zip(tmp_path / "b.zip", "titles.csv")
     put_zip(tmp_path / "a.zip", "titles.csv")
-    assert [Path(file.container).name for file in find_files(tmp_path, ["*.csv"])] == ["a.zip"]
+    assert [Path(file.container).name for file in find_files(tmp_path, ["*.csv"]).files] == ["a.zip"]
+
+
+def test_follows_links_to_folders(tmp_path: Path) -> None:
+    path = put(tmp_path / "elsewhere" / "deep" / "titles.csv")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "netflix").symlink_to(tmp_path / "elsewhere")
+    (file,) = find_files(source, ["*.csv"]).files
+    assert file.container == str(path)
+
+
+@pytest.mark.parametrize("links", [{"up": "."}, {"a": "b", "c": "b"}, {"self": "self", "nowhere": "gone"}])
+def test_each_folder_is_searched_once_however_links_lead_to_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, links: dict[str, str]
+) -> None:
+    path = put(tmp_path / "b" / "titles.csv")
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(target)
+    (file,) = find_files(tmp_path, ["*.csv"]).files
+    assert file.container == str(path)
+    assert caplog.text == ""
 
 
 def test_a_missing_file_names_the_directory_and_what_was_sought(tmp_path: Path) -> None:
@@ -93,7 +115,7 @@ def test_empty_files(tmp_path: Path) -> None:
 def test_registers_the_checksum_of_the_container(tmp_path: Path) -> None:
     path = put_zip(tmp_path / "all.zip", "a.txt", "b.txt")
     told: list[int] = []
-    first, second = register(find_files(tmp_path, ["*.txt"]), progress=told.append)
+    first, second = register(find_files(tmp_path, ["*.txt"]).files, progress=told.append)
     assert first.sha256 == second.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert first.bytes == path.stat().st_size
     assert told == [first.bytes]
@@ -101,13 +123,13 @@ def test_registers_the_checksum_of_the_container(tmp_path: Path) -> None:
 
 def test_a_registration_survives_json(tmp_path: Path) -> None:
     put(tmp_path / "a.txt")
-    (file,) = register(find_files(tmp_path, ["*.txt"]))
+    (file,) = register(find_files(tmp_path, ["*.txt"]).files)
     assert RawFile.from_dict(json.loads(json.dumps(file.to_dict()))) == file
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     kept, touched = put(tmp_path / "kept.txt"), put(tmp_path / "touched.txt")
-    before = register(find_files(tmp_path, ["*.txt"]))
+    before = register(find_files(tmp_path, ["*.txt"]).files)
     # Other bytes of the same size and time stand for "not read".
     time = kept.stat().st_mtime_ns
     kept.write_bytes(b"DATA")
@@ -115,7 +137,7 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     touched.write_bytes(b"DATA")
     os.utime(touched, ns=(time + 1, time + 1))
     told: list[int] = []
-    after = register(find_files(tmp_path, ["*.txt"]), before, told.append)
+    after = register(find_files(tmp_path, ["*.txt"]).files, before, told.append)
     assert after[0] == before[0]
     assert after[1].sha256 == hashlib.sha256(b"DATA").hexdigest()
     assert told == [4]
@@ -123,7 +145,7 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
 
 def test_a_file_still_being_written_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "a.txt")
-    found = find_files(tmp_path, ["*.txt"])
+    found = find_files(tmp_path, ["*.txt"]).files
     path.write_bytes(b"more data")
     with pytest.raises(SourceError, match="changed while it was read"):
         register(found)

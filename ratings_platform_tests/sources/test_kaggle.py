@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from kagglesdk import kaggle_env
+from pydantic import SecretStr
 
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.sources import kaggle
@@ -282,7 +283,7 @@ def test_wrong_credentials(server: KaggleServer, folder: Path, monkeypatch: pyte
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("way", ["environment", "kaggle.json", "access_token"])
+@pytest.mark.parametrize("way", ["kaggle.json", "access_token"])
 def test_other_ways_to_sign_in(
     server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
@@ -290,14 +291,24 @@ def test_other_ways_to_sign_in(
     kept = tmp_path / "home" / ".kaggle"
     kept.mkdir(parents=True)
     match way:
-        case "environment":
-            monkeypatch.setenv("KAGGLE_USERNAME", "ann")
-            monkeypatch.setenv("KAGGLE_KEY", "s3cret-key")
         case "kaggle.json":
             (kept / way).write_text('{"username": "ann", "key": "s3cret-key"}')
         case "access_token":
             (kept / way).write_text("s3cret-token\n")
     assert one(server, folder).read_bytes() == RATINGS
+
+
+def test_signs_in_with_the_login_that_it_is_given_and_reads_none_itself(
+    server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAGGLE_API_TOKEN")
+    monkeypatch.setenv("KAGGLE_USERNAME", "ann")
+    monkeypatch.setenv("KAGGLE_KEY", "s3cret-key")
+    with pytest.raises(PlatformError, match="no Kaggle credentials are set"):
+        one(server, folder)
+    login = "ann", SecretStr("s3cret-key")
+    (path,) = fetch(server.dataset, ["movie_titles.csv"], folder, login=login, patience=QUICK)
+    assert path.read_bytes() == TITLES
 
 
 def test_more_bytes_than_the_disk_has_are_refused_before_they_come(server: KaggleServer, folder: Path) -> None:

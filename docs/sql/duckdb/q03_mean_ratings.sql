@@ -10,10 +10,16 @@ WITH "t6" AS (
     CAST(SUM("t5"."stars") FILTER(WHERE
       "t5"."company" = 'Netflix') AS DOUBLE) / CAST(NULLIF(SUM("t5"."ratings") FILTER(WHERE
       "t5"."company" = 'Netflix'), 0) AS DOUBLE) AS "netflix_ratings",
-    AVG("t5"."mean") FILTER(WHERE
-      "t5"."company" = 'Amazon') AS "amazon_products",
-    AVG("t5"."mean") FILTER(WHERE
-      "t5"."company" = 'Netflix') AS "netflix_products"
+    CAST(SUM(CAST("t5"."mean" AS DECIMAL(38, 12))) FILTER(WHERE
+      "t5"."company" = 'Amazon') AS DOUBLE) / CAST(NULLIF(
+      COUNT(CASE WHEN "t5"."company" = 'Amazon' THEN 1 ELSE CAST(NULL AS TINYINT) END),
+      0
+    ) AS DOUBLE) AS "amazon_products",
+    CAST(SUM(CAST("t5"."mean" AS DECIMAL(38, 12))) FILTER(WHERE
+      "t5"."company" = 'Netflix') AS DOUBLE) / CAST(NULLIF(
+      COUNT(CASE WHEN "t5"."company" = 'Netflix' THEN 1 ELSE CAST(NULL AS TINYINT) END),
+      0
+    ) AS DOUBLE) AS "netflix_products"
   FROM (
     SELECT
       "t4"."product_key",

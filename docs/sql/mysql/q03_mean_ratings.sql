@@ -28,12 +28,23 @@ WITH `t6` AS (
       ),
       0
     ) AS DOUBLE) AS `netflix_ratings`,
-    AVG(
-      CASE WHEN CAST(`t5`.`company` AS BINARY) = 'Amazon' THEN `t5`.`mean` ELSE NULL END
-    ) AS `amazon_products`,
-    AVG(
-      CASE WHEN CAST(`t5`.`company` AS BINARY) = 'Netflix' THEN `t5`.`mean` ELSE NULL END
-    ) AS `netflix_products`
+    CAST(SUM(
+      CASE
+        WHEN CAST(`t5`.`company` AS BINARY) = 'Amazon'
+        THEN CAST(`t5`.`mean` AS DECIMAL(38, 12))
+        ELSE NULL
+      END
+    ) AS DOUBLE) / CAST(NULLIF(COUNT(CASE WHEN CAST(`t5`.`company` AS BINARY) = 'Amazon' THEN 1 ELSE NULL END), 0) AS DOUBLE) AS `amazon_products`,
+    CAST(SUM(
+      CASE
+        WHEN CAST(`t5`.`company` AS BINARY) = 'Netflix'
+        THEN CAST(`t5`.`mean` AS DECIMAL(38, 12))
+        ELSE NULL
+      END
+    ) AS DOUBLE) / CAST(NULLIF(
+      COUNT(CASE WHEN CAST(`t5`.`company` AS BINARY) = 'Netflix' THEN 1 ELSE NULL END),
+      0
+    ) AS DOUBLE) AS `netflix_products`
   FROM (
     SELECT
       `t4`.`product_key`,

@@ -5,7 +5,8 @@ belong here: the star schema itself (`models`), running and showing answers.
 
 An expression may use what DuckDB, Spark, MySQL and Trino compute alike: no full join, no regular expressions, one
 semi- or anti-join to a query (a second one is not translated for MySQL), float64 before every division, a total order
-wherever rows are numbered. What the totals of products and customers say is not counted over the ratings again.
+wherever rows are numbered. Texts are matched by grouping or windows, not by joins: MariaDB would compare all pairs.
+What the totals of products and customers say is not counted over the ratings again.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import ibis
-import ibis.expr.datatypes as dt
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from ratings_platform.schema.models import Question
 from ratings_platform.schema.tables import Column, Table
+from ratings_platform.studies.market_study.models import total
 from ratings_platform.studies.market_study.tables import AMAZON, COMPANIES, NETFLIX
 
 _BEST_RATED_ROWS = 100
@@ -33,14 +33,15 @@ def _products_of(dim_product: ir.Table, company: str) -> ir.Table:
     return dim_product.filter(dim_product.company == company)
 
 
-def _sum(numbers: ir.IntegerColumn) -> ir.IntegerScalar:
-    """A sum as a 64-bit number. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
-    return ops.Cast(numbers.sum(), dt.int64).to_expr()
-
-
 def _ratio(part: ir.IntegerValue, whole: ir.IntegerValue) -> ir.FloatingValue:
     """Part over whole as a float; NULL over nothing, on every engine."""
     return part.cast("float64") / whole.nullif(0).cast("float64")
+
+
+def _mean_of(means: ir.FloatingColumn, where: ir.BooleanColumn) -> ir.FloatingScalar:
+    """The mean of means. Sums of floats depend on the order of the rows, so twelve decimal digits are summed."""
+    exact = means.cast("decimal(38, 12)")
+    return exact.sum(where=where).cast("float64") / where.ifelse(1, ibis.null("int8")).count().nullif(0).cast("float64")
 
 
 def _top(rows: ir.Table, count: int, *order: ir.Value) -> ir.Table:
@@ -55,7 +56,7 @@ def _on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, pro
     last = product_totals.semi_join(products, "product_key").agg(last_key=ibis._.last_time_key.max())
     that_day = fact_rating.join(last, fact_rating.time_key == last.last_key)
     figures = that_day.group_by("product_key").agg(
-        time_key=that_day.last_key.max(), ratings=that_day.count(), stars=_sum(that_day.star_rating)
+        time_key=that_day.last_key.max(), ratings=that_day.count(), stars=total(that_day.star_rating)
     )
     named = figures.join(products, "product_key")
     return named.mutate(mean=_ratio(named.stars, named.ratings))
@@ -81,10 +82,12 @@ def catalogue_overlap(dim_product: ir.Table) -> ir.Table:
 
 
 def _overlap(dim_product: ir.Table, comparison: str, column: str) -> ir.Table:
-    amazon = _products_of(dim_product, AMAZON).select(title=column).distinct()
-    netflix = _products_of(dim_product, NETFLIX).select(title=column, found=1).distinct()
-    pairs = amazon.left_join(netflix, "title")
-    counts = pairs.agg(amazon_titles=pairs.count(), also_on_netflix=pairs.found.count())
+    titles = dim_product.group_by(title=column).agg(
+        on_amazon=(dim_product.company == AMAZON).cast("int64").max(),
+        on_netflix=(dim_product.company == NETFLIX).cast("int64").max(),
+    )
+    of_amazon = titles.filter(titles.on_amazon == 1)
+    counts = of_amazon.agg(amazon_titles=of_amazon.count(), also_on_netflix=of_amazon.on_netflix.nullif(0).count())
     return counts.mutate(
         comparison=ibis.literal(comparison), percent=_ratio(counts.also_on_netflix, counts.amazon_titles) * 100
     )
@@ -97,8 +100,8 @@ def mean_ratings(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
     means = rated.agg(
         amazon_ratings=_ratio(rated.stars.sum(where=is_amazon), rated.ratings.sum(where=is_amazon)),
         netflix_ratings=_ratio(rated.stars.sum(where=is_netflix), rated.ratings.sum(where=is_netflix)),
-        amazon_products=rated["mean"].mean(where=is_amazon),
-        netflix_products=rated["mean"].mean(where=is_netflix),
+        amazon_products=_mean_of(rated["mean"], is_amazon),
+        netflix_products=_mean_of(rated["mean"], is_netflix),
     )
     both = ibis.union(
         means.select(
@@ -124,11 +127,12 @@ def release_years(dim_product: ir.Table) -> ir.Table:
 def _best_rated_only_on(
     company: str, product_totals: ir.Table, dim_product: ir.Table, *, bayesian_weight: float
 ) -> ir.Table:
-    other = dim_product.filter(dim_product.company != company)
-    rated = product_totals.join(_products_of(dim_product, company), "product_key")
+    of_others = (dim_product.company != company).cast("int64").max()
+    products = dim_product.mutate(elsewhere=of_others.over(group_by=dim_product.title_key))
+    rated = product_totals.join(_products_of(products, company), "product_key")
     whole = ibis.window()  # over all the company's products, before any is left out
     rated = rated.mutate(prior=_ratio(rated.stars.sum().over(whole), rated.ratings.sum().over(whole)))
-    rated = rated.anti_join(other, "title_key")
+    rated = rated.filter(rated.elsewhere == 0)
     weight = ibis.literal(bayesian_weight, "float64")
     rated = rated.mutate(
         liked_share=_ratio(rated.liked, rated.ratings),
@@ -144,7 +148,7 @@ def _best_rated_only_on(
 
 def most_rated(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
     products = product_totals.join(dim_product, "product_key")
-    by_key = products.group_by("title_key").agg(title=products.title.min(), ratings=_sum(products.ratings))
+    by_key = products.group_by("title_key").agg(title=products.title.min(), ratings=total(products.ratings))
     by_key = by_key.mutate(company=ibis.literal(_EVERYWHERE), product_id=ibis.null("string"))
     columns = ("company", "title", "title_key", "product_id", "ratings")
     scopes = [by_key, *(_products_of(products, company) for company in COMPANIES)]
@@ -174,7 +178,7 @@ def _last_day(
     company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table, dim_time: ir.Table
 ) -> ir.Table:
     films = _on_last_day(company, fact_rating, dim_product, product_totals)
-    totals = films.agg(last_key=films.time_key.max(), films=films.count(), ratings=_sum(films.ratings).fill_null(0))
+    totals = films.agg(last_key=films.time_key.max(), films=films.count(), ratings=total(films.ratings).fill_null(0))
     dated = totals.left_join(dim_time, totals.last_key == dim_time.time_key)
     return dated.select("date", "films", "ratings", company=ibis.literal(company))
 

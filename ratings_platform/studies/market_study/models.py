@@ -130,8 +130,8 @@ def product_totals(fact_rating: ir.Table) -> ir.Table:
     stars = fact_rating.star_rating
     return fact_rating.group_by("product_key").agg(
         ratings=fact_rating.count(),
-        stars=_int64(stars.sum()),
-        liked=_int64((stars >= 4).cast("int8").sum()),
+        stars=total(stars),
+        liked=total((stars >= 4).cast("int8")),
         last_time_key=fact_rating.time_key.max(),
     )
 
@@ -165,9 +165,9 @@ def _int32(number: ir.IntegerValue) -> ir.IntegerValue:
     return ops.Cast(number, dt.int32).to_expr()
 
 
-def _int64(number: ir.IntegerScalar) -> ir.IntegerScalar:
-    """As a 64-bit sum. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
-    return ops.Cast(number, dt.int64).to_expr()
+def total(numbers: ir.IntegerColumn) -> ir.IntegerScalar:
+    """A sum as a 64-bit number. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
+    return ops.Cast(numbers.sum(), dt.int64).to_expr()
 
 
 SILVER = (Model(t.MOVIES, movies), Model(t.RATINGS, ratings, conserves=("ratings_netflix", "ratings_amazon")))

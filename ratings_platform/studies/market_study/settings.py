@@ -36,6 +36,13 @@ class MarketStudySettings(StudySettings):
     def _split(cls, value: Any) -> Any:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
 
+    @field_validator("netflix_files")
+    @classmethod
+    def _texts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.casefold().endswith(".txt") for name in value):
+            raise ValueError("give the names of rating files, which end in .txt")
+        return value
+
     @field_validator("netflix_files", "amazon_files")
     @classmethod
     def _plain_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,6 +39,17 @@ def _facts_per_company(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table
     )
 
 
+def _repeated_reviews(ratings_amazon: ir.Table) -> ir.Table:
+    uses = ratings_amazon.group_by("review_id").aggregate(rows=ratings_amazon.count())
+    repeated = uses.filter(uses["rows"] > 1)
+    return repeated.aggregate(reviews=repeated.count())
+
+
+def _none(ratings_amazon: ir.Table) -> ir.Table:
+    nothing = ratings_amazon.limit(0)
+    return nothing.aggregate(reviews=nothing.count())
+
+
 STUDY = Study(
     name="market-study",
     title="Market study",
@@ -75,6 +86,14 @@ STUDY = Study(
     settings=MarketStudySettings,
     write_sample=write_sample,
     reconciliations=(
+        Reconciliation(
+            "no_review_twice",
+            "No review id stands in more than one row.",
+            t.RATINGS_AMAZON,
+            _repeated_reviews,
+            _none,
+            blocking=False,
+        ),
         Reconciliation(
             "totals_per_company",
             "Ratings and sum of stars of each company are those of silver/ratings.",

@@ -65,7 +65,7 @@ RATINGS_NETFLIX = Table(
 RATINGS_AMAZON = Table(
     "bronze",
     "ratings_amazon",
-    "One row per review in Amazon's video review files.",
+    "One row per review in Amazon's video review files; a review that stands there twice is kept twice.",
     (
         Column("marketplace", "string", "Country code of the marketplace."),
         Column("customer_id", "int64", "Amazon's customer id.", minimum=0),
@@ -85,7 +85,6 @@ RATINGS_AMAZON = Table(
         Column("review_body", "string", "Text of the review, HTML as in the file.", nullable=True),
         _review_date(),
     ),
-    key=("review_id",),
     time_column="review_date",
 )
 

@@ -133,8 +133,8 @@ _WORDS = [
     "seventeen",
     "eighteen",
     "nineteen",
-    "twenty",
 ]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _ROMAN = [
     "i",
     "ii",
@@ -200,17 +200,23 @@ def _words(text: ir.StringValue) -> ir.StringValue:
 
 
 def _numbers(text: ir.StringValue) -> ir.StringValue:
-    """Digits for the number after "season", "vol" and their like, however it is written.
+    """Digits without leading zeros for the number after "season", "vol" and their like, however it is written.
 
-    `#` marks the word after one of these; it cannot be in the text, which holds no punctuation by now. A longer
-    word that ends like one of them does no harm: a number is only spelt otherwise, and the same for both vendors.
+    `#` marks the word after one of these, `@` the one after "twenty" and its like; neither can be in the text, which
+    holds no punctuation by now. A longer word that ends like one of them does no harm: a number is only spelt
+    otherwise, and the same for both vendors.
     """
     marked = (text + " ").replace("volume ", "vol ")
     marked = _replaced(marked, ((f"{word} season ", f"season {n} ") for n, word in enumerate(_ORDINALS, 1)))
     marked = marked.re_replace("(?:the )?complete season ", "season ")
     marked = _replaced(marked, ((f"{word} ", f"{word} #") for word in _NUMBERED))
+    marked = _replaced(marked, ((f"#{word} ", f"{n}@") for n, word in enumerate(_TENS, 2)))
+    marked = _replaced(marked, ((f"@{word} ", f"{n} ") for n, word in enumerate(_WORDS[:9], 1))).replace("@", "0 ")
     numbers = chain(enumerate(_WORDS, 1), enumerate(_ROMAN, 1))
-    return _trimmed(_replaced(marked, ((f"#{word} ", f"{n} ") for n, word in numbers)).replace("#", ""))
+    marked = _replaced(marked, ((f"#{word} ", f"{n} ") for n, word in numbers))
+    # One zero is left in two steps, the second of which needs a digit to follow: "Season 0" has a number too.
+    marked = _replaced(marked.re_replace("#0+", "#0"), ((f"#0{n}", str(n)) for n in range(1, 10)))
+    return _trimmed(marked.replace("#", ""))
 
 
 def _trimmed(text: ir.StringValue) -> ir.StringValue:
