@@ -182,10 +182,10 @@ def dictionary(study: StudyName = None) -> None:
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000) -> None:
     """Open the Dagster UI on the same data."""
-    from ratings_platform.orchestration.running import prepare_home
+    from ratings_platform.orchestration.running import prepare_ui
 
     _, settings = _open(None)
-    prepare_home(settings.dagster_home)
+    prepare_ui(settings.dagster_home)
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "ratings_platform.definitions", "-p", str(port)]
     os.execv(dagster, command)  # noqa: S606

@@ -6,6 +6,7 @@ shown (`cli`), and what runs.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import uuid
@@ -82,6 +83,26 @@ def assets_of(defs: dg.Definitions, study: Study) -> list[str]:
     return sorted(key.to_user_string() for key in of_study(study).resolve(graph))
 
 
+def prepare_ui(home: Path) -> None:
+    """Make the home ready for a UI that takes this process's place, and end runs whose process was killed before.
+
+    Runs that a UI started have no process of ours to ask for; while no other UI is open on the home, none is alive.
+    """
+    with _recorded_in(home) as instance:
+        _end_killed_runs(instance, home / "processes", of_the_ui=_is_only_ui(home))
+
+
+def _is_only_ui(home: Path) -> bool:
+    """Whether no other UI is open; if so, a lock says that this one is, until its process ends."""
+    handle = os.open(home / "ui.lock", os.O_RDWR | os.O_CREAT)
+    os.set_inheritable(handle, True)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def prepare_home(home: Path) -> Path:
     """Make Dagster's home with our instance settings, unless a user has put their own there; returns it."""
     home.mkdir(parents=True, exist_ok=True)
@@ -127,12 +148,13 @@ def _recorded_in(home: Path) -> Iterator[dg.DagsterInstance]:
         ) from error
 
 
-def _end_killed_runs(instance: dg.DagsterInstance, processes: Path) -> None:
+def _end_killed_runs(instance: dg.DagsterInstance, processes: Path, *, of_the_ui: bool = False) -> None:
     """Tell Dagster of runs whose process was killed: it takes them for running, and keeps their places in the pools."""
     sweep(processes)
     unfinished = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        if PROCESS in run.tags and not (processes / run.tags[PROCESS]).exists():
+        process = run.tags.get(PROCESS)
+        if not (processes / process).exists() if process else of_the_ui:
             instance.report_run_failed(run, "The process of the run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 

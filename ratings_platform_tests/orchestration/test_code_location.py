@@ -12,12 +12,14 @@ import ibis
 import pytest
 
 from ratings_platform.orchestration.build import shared_definitions, study_definitions
+from ratings_platform.orchestration.running import prepare_home, prepare_ui
 from ratings_platform.schema.models import Model
 from ratings_platform.schema.reading import rejects_table
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform.settings import StudySettings, load_settings
 from ratings_platform.studies.market_study.study import STUDY
+from ratings_platform_tests.conftest import environment
 
 pytestmark = pytest.mark.integration
 
@@ -78,3 +80,27 @@ def test_a_second_study_stands_beside_the_first() -> None:
     assert found.resolve_job_def("second_study").asset_layer.executable_asset_keys == {
         dg.AssetKey(path.split("/")) for path in ("bronze/second_rejects", "silver/names", "warehouse/names")
     }
+
+
+def test_runs_that_a_killed_ui_left_are_ended_unless_a_ui_is_open(tmp_path: Path) -> None:
+    def left_running() -> str:
+        with dg.DagsterInstance.get() as instance:
+            job = dg.GraphDefinition("left").to_job()
+            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        return run.run_id
+
+    def status(run_id: str) -> dg.DagsterRunStatus:
+        with dg.DagsterInstance.get() as instance:
+            run = instance.get_run_by_id(run_id)
+            assert run
+            return run.status
+
+    home = tmp_path / "dagster"
+    with environment(tmp_path, home=str(tmp_path)):
+        prepare_home(home)
+        first = left_running()
+        prepare_ui(home)  # holds the lock from now on, as an open UI does
+        assert status(first) is dg.DagsterRunStatus.FAILURE
+        second = left_running()
+        prepare_ui(home)
+        assert status(second) is dg.DagsterRunStatus.STARTED
