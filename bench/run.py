@@ -90,8 +90,8 @@ def line(what: str, value: str, wanted: str = "") -> None:
     print(f"{what:<58}{value:>16}   {wanted}", flush=True)
 
 
-def compare(folder: Path, netflix: int, amazon: int, runs: int) -> float:
-    """The whole study against the reference; returns the platform's median seconds."""
+def compare(folder: Path, netflix: int, amazon: int, runs: int, *, wanted: bool = True) -> float:
+    """The whole study against the reference; returns the platform's median seconds. Small data has no wanted ratio."""
     data, home = make_data(folder, netflix, amazon), folder / "home"
     ours, theirs, reading, their_reading = [], [], [], []
     for _ in range(runs):
@@ -105,10 +105,10 @@ def compare(folder: Path, netflix: int, amazon: int, runs: int) -> float:
     theirs_seconds = statistics.median(r.seconds for r in theirs)
     line("reference, files to five answers", f"{theirs_seconds:.1f} s", f"peak {max(r.peak for r in theirs):,.0f} MiB")
     line("platform, files to eighteen stored and checked answers", f"{seconds:.1f} s")
-    line("ratio", f"{seconds / theirs_seconds:.2f}", "wanted: at most 1.25")
+    line("ratio", f"{seconds / theirs_seconds:.2f}", "wanted: at most 1.25" if wanted else "")
     line("platform's peak memory", f"{max(r.peak for r in ours):,.0f} MiB", "wanted: at most 4,096")
     bronze = statistics.median(reading)
-    line("Netflix files to bronze", f"{netflix / bronze / 1e6:.1f} M rows/s", "wanted: 15, or")
+    line("Netflix files to bronze", f"{netflix / bronze / 1e6:.1f} M rows/s", "wanted: 15, or" if wanted else "")
     line(
         "… against the reference's first step",
         f"{bronze / statistics.median(their_reading):.2f}",
@@ -146,7 +146,7 @@ def main() -> None:
     took = steps(folder / "home")
     whole = sum(took[n] for n in ("silver__ratings", "gold__fact_rating", "warehouse__fact_rating"))
     one_year(folder, make_data(folder, args.netflix, args.amazon), whole)
-    small = compare(folder, args.netflix // 10, args.amazon // 10, args.runs)
+    small = compare(folder, args.netflix // 10, args.amazon // 10, args.runs, wanted=False)
     line("ten times the rows, times as long", f"{large / small:.1f}", "wanted: at most 11")
 
     print("\nstarting up")

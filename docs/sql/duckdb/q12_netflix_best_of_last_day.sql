@@ -3,109 +3,104 @@
 -- company's latest rating date, by their mean on that date and ratings on that date, both descending,
 -- then title, product_id; the first 10.
 SELECT
-  "t16"."rank",
-  "t16"."title",
-  "t16"."product_id",
-  "t16"."mean",
-  "t16"."ratings"
+  "t14"."rank",
+  "t14"."title",
+  "t14"."product_id",
+  "t14"."mean",
+  "t14"."ratings"
 FROM (
   SELECT
-    "t15"."product_key",
-    "t15"."time_key",
-    "t15"."ratings",
-    "t15"."stars",
-    "t15"."product_id",
-    "t15"."company",
-    "t15"."title",
-    "t15"."title_key",
-    "t15"."year_released",
-    "t15"."mean",
+    "t13"."product_key",
+    "t13"."time_key",
+    "t13"."ratings",
+    "t13"."stars",
+    "t13"."product_id",
+    "t13"."company",
+    "t13"."title",
+    "t13"."title_key",
+    "t13"."year_released",
+    "t13"."mean",
     (
       ROW_NUMBER() OVER (
-        ORDER BY "t15"."mean" DESC, "t15"."ratings" DESC, "t15"."title" ASC, "t15"."product_id" ASC
+        ORDER BY "t13"."mean" DESC, "t13"."ratings" DESC, "t13"."title" ASC, "t13"."product_id" ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) + 1 AS "rank"
   FROM (
     SELECT
-      "t13"."product_key",
-      "t13"."time_key",
-      "t13"."ratings",
-      "t13"."stars",
-      "t13"."product_id",
-      "t13"."company",
-      "t13"."title",
-      "t13"."title_key",
-      "t13"."year_released",
-      CAST("t13"."stars" AS DOUBLE) / CAST(NULLIF("t13"."ratings", 0) AS DOUBLE) AS "mean"
+      "t11"."product_key",
+      "t11"."time_key",
+      "t11"."ratings",
+      "t11"."stars",
+      "t11"."product_id",
+      "t11"."company",
+      "t11"."title",
+      "t11"."title_key",
+      "t11"."year_released",
+      CAST("t11"."stars" AS DOUBLE) / CAST(NULLIF("t11"."ratings", 0) AS DOUBLE) AS "mean"
     FROM (
       SELECT
-        "t12"."product_key",
-        "t12"."time_key",
-        "t12"."ratings",
-        "t12"."stars",
-        "t6"."product_id",
-        "t6"."company",
-        "t6"."title",
-        "t6"."title_key",
-        "t6"."year_released"
+        "t10"."product_key",
+        "t10"."time_key",
+        "t10"."ratings",
+        "t10"."stars",
+        "t5"."product_id",
+        "t5"."company",
+        "t5"."title",
+        "t5"."title_key",
+        "t5"."year_released"
       FROM (
         SELECT
-          "t10"."product_key",
-          MAX("t10"."last_key") AS "time_key",
+          "t8"."product_key",
+          MAX("t8"."time_key") AS "time_key",
           COUNT(*) AS "ratings",
-          CAST(SUM("t10"."star_rating") AS BIGINT) AS "stars"
+          CAST(SUM("t8"."star_rating") AS BIGINT) AS "stars"
         FROM (
           SELECT
-            "t3"."product_key",
-            "t3"."time_key",
-            "t3"."customer_id",
-            "t3"."star_rating",
-            "t3"."year",
-            "t9"."last_key"
-          FROM "fact_rating" AS "t3"
-          INNER JOIN (
-            SELECT
-              MAX("t7"."last_time_key") AS "last_key"
-            FROM (
+            *
+          FROM "fact_rating" AS "t0"
+          WHERE
+            "t0"."time_key" = (
               SELECT
-                "t4"."product_key",
-                "t4"."ratings",
-                "t4"."stars",
-                "t4"."liked",
-                "t4"."last_time_key"
-              FROM "product_totals" AS "t4"
-              SEMI JOIN (
+                MAX("t6"."last_time_key") AS "Max(last_time_key)"
+              FROM (
                 SELECT
-                  *
-                FROM "dim_product" AS "t0"
-                WHERE
-                  "t0"."company" = 'Netflix'
+                  "t3"."product_key",
+                  "t3"."ratings",
+                  "t3"."stars",
+                  "t3"."liked",
+                  "t3"."last_time_key"
+                FROM "product_totals" AS "t3"
+                SEMI JOIN (
+                  SELECT
+                    *
+                  FROM "dim_product" AS "t1"
+                  WHERE
+                    "t1"."company" = 'Netflix'
+                ) AS "t5"
+                  ON "t3"."product_key" = "t5"."product_key"
               ) AS "t6"
-                ON "t4"."product_key" = "t6"."product_key"
-            ) AS "t7"
-          ) AS "t9"
-            ON "t3"."time_key" = "t9"."last_key"
-        ) AS "t10"
+            )
+        ) AS "t8"
         GROUP BY
           1
-      ) AS "t12"
+      ) AS "t10"
       INNER JOIN (
         SELECT
           *
-        FROM "dim_product" AS "t0"
+        FROM "dim_product" AS "t1"
         WHERE
-          "t0"."company" = 'Netflix'
-      ) AS "t6"
-        ON "t12"."product_key" = "t6"."product_key"
-    ) AS "t13"
+          "t1"."company" = 'Netflix'
+      ) AS "t5"
+        ON "t10"."product_key" = "t5"."product_key"
+    ) AS "t11"
     ORDER BY
-      CAST("t13"."stars" AS DOUBLE) / CAST(NULLIF("t13"."ratings", 0) AS DOUBLE) DESC,
-      "t13"."ratings" DESC,
-      "t13"."title" ASC,
-      "t13"."product_id" ASC
+      CAST("t11"."stars" AS DOUBLE) / CAST(NULLIF("t11"."ratings", 0) AS DOUBLE) DESC,
+      "t11"."ratings" DESC,
+      "t11"."title" ASC,
+      "t11"."product_id" ASC
     LIMIT 10
-  ) AS "t15"
-) AS "t16"
+  ) AS "t13"
+) AS "t14"
 ORDER BY
-  "t16"."rank" ASC;
+  "t14"."rank" ASC;

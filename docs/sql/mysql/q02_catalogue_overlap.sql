@@ -3,88 +3,74 @@
 -- title. Strict compares (and counts) titles as written; normalised compares (and counts) title keys.
 -- Base: the distinct Amazon titles of that comparison.
 SELECT
-  `t15`.`comparison`,
-  `t15`.`amazon_titles`,
-  `t15`.`also_on_netflix`,
-  `t15`.`percent`
+  `t9`.`comparison`,
+  `t9`.`amazon_titles`,
+  `t9`.`also_on_netflix`,
+  `t9`.`percent`
 FROM (
   SELECT
     *
   FROM (
     SELECT
-      `t11`.`amazon_titles`,
-      `t11`.`also_on_netflix`,
+      `t5`.`amazon_titles`,
+      `t5`.`also_on_netflix`,
       'strict' AS `comparison`,
       (
-        CAST(`t11`.`also_on_netflix` AS DOUBLE) / CAST(NULLIF(`t11`.`amazon_titles`, 0) AS DOUBLE)
+        CAST(`t5`.`also_on_netflix` AS DOUBLE) / CAST(NULLIF(`t5`.`amazon_titles`, 0) AS DOUBLE)
       ) * 100 AS `percent`
     FROM (
       SELECT
         COUNT(*) AS `amazon_titles`,
-        COUNT(`t9`.`found`) AS `also_on_netflix`
+        COUNT(NULLIF(`t3`.`on_netflix`, 0)) AS `also_on_netflix`
       FROM (
         SELECT
-          `t5`.`title`,
-          `t7`.`title` AS `title_right`,
-          `t7`.`found`
+          *
         FROM (
-          SELECT DISTINCT
-            `t0`.`title`
-          FROM `dim_product` AS `t0`
-          WHERE
-            CAST(`t0`.`company` AS BINARY) = 'Amazon'
-        ) AS `t5`
-        LEFT OUTER JOIN (
-          SELECT DISTINCT
+          SELECT
             `t0`.`title`,
-            1 AS `found`
+            MAX(CAST(CAST(`t0`.`company` AS BINARY) = 'Amazon' AS SIGNED)) AS `on_amazon`,
+            MAX(CAST(CAST(`t0`.`company` AS BINARY) = 'Netflix' AS SIGNED)) AS `on_netflix`
           FROM `dim_product` AS `t0`
-          WHERE
-            CAST(`t0`.`company` AS BINARY) = 'Netflix'
-        ) AS `t7`
-          ON CAST(`t5`.`title` AS BINARY) = `t7`.`title`
-      ) AS `t9`
-    ) AS `t11`
-  ) AS `t13`
+          GROUP BY
+            1
+        ) AS `t1`
+        WHERE
+          `t1`.`on_amazon` = 1
+      ) AS `t3`
+    ) AS `t5`
+  ) AS `t7`
   UNION ALL
   SELECT
     *
   FROM (
     SELECT
-      `t12`.`amazon_titles`,
-      `t12`.`also_on_netflix`,
+      `t6`.`amazon_titles`,
+      `t6`.`also_on_netflix`,
       'normalised' AS `comparison`,
       (
-        CAST(`t12`.`also_on_netflix` AS DOUBLE) / CAST(NULLIF(`t12`.`amazon_titles`, 0) AS DOUBLE)
+        CAST(`t6`.`also_on_netflix` AS DOUBLE) / CAST(NULLIF(`t6`.`amazon_titles`, 0) AS DOUBLE)
       ) * 100 AS `percent`
     FROM (
       SELECT
         COUNT(*) AS `amazon_titles`,
-        COUNT(`t10`.`found`) AS `also_on_netflix`
+        COUNT(NULLIF(`t4`.`on_netflix`, 0)) AS `also_on_netflix`
       FROM (
         SELECT
-          `t6`.`title`,
-          `t8`.`title` AS `title_right`,
-          `t8`.`found`
+          *
         FROM (
-          SELECT DISTINCT
-            `t0`.`title_key` AS `title`
-          FROM `dim_product` AS `t0`
-          WHERE
-            CAST(`t0`.`company` AS BINARY) = 'Amazon'
-        ) AS `t6`
-        LEFT OUTER JOIN (
-          SELECT DISTINCT
+          SELECT
             `t0`.`title_key` AS `title`,
-            1 AS `found`
+            MAX(CAST(CAST(`t0`.`company` AS BINARY) = 'Amazon' AS SIGNED)) AS `on_amazon`,
+            MAX(CAST(CAST(`t0`.`company` AS BINARY) = 'Netflix' AS SIGNED)) AS `on_netflix`
           FROM `dim_product` AS `t0`
-          WHERE
-            CAST(`t0`.`company` AS BINARY) = 'Netflix'
-        ) AS `t8`
-          ON CAST(`t6`.`title` AS BINARY) = `t8`.`title`
-      ) AS `t10`
-    ) AS `t12`
-  ) AS `t14`
-) AS `t15`
+          GROUP BY
+            1
+        ) AS `t2`
+        WHERE
+          `t2`.`on_amazon` = 1
+      ) AS `t4`
+    ) AS `t6`
+  ) AS `t8`
+) AS `t9`
 ORDER BY
-  `t15`.`comparison` DESC;
+  `t9`.`comparison` DESC;

@@ -2,104 +2,99 @@
 -- How many films were rated on Amazon's most recent rating date? Distinct products, and ratings, on
 -- the latest date of any Amazon rating.
 SELECT
-  `t19`.`company`,
-  `t19`.`date`,
-  `t19`.`films`,
-  `t19`.`ratings`
+  `t17`.`company`,
+  `t17`.`date`,
+  `t17`.`films`,
+  `t17`.`ratings`
 FROM (
   SELECT
     `t4`.`date`,
-    `t18`.`films`,
-    `t18`.`ratings`,
+    `t16`.`films`,
+    `t16`.`ratings`,
     'Amazon' AS `company`
   FROM (
     SELECT
-      MAX(`t16`.`time_key`) AS `last_key`,
+      MAX(`t14`.`time_key`) AS `last_key`,
       COUNT(*) AS `films`,
-      COALESCE(CAST(SUM(`t16`.`ratings`) AS SIGNED), 0) AS `ratings`
+      COALESCE(CAST(SUM(`t14`.`ratings`) AS SIGNED), 0) AS `ratings`
     FROM (
       SELECT
-        `t15`.`product_key`,
-        `t15`.`time_key`,
-        `t15`.`ratings`,
-        `t15`.`stars`,
-        `t15`.`product_id`,
-        `t15`.`company`,
-        `t15`.`title`,
-        `t15`.`title_key`,
-        `t15`.`year_released`,
-        CAST(`t15`.`stars` AS DOUBLE) / CAST(NULLIF(`t15`.`ratings`, 0) AS DOUBLE) AS `mean`
+        `t13`.`product_key`,
+        `t13`.`time_key`,
+        `t13`.`ratings`,
+        `t13`.`stars`,
+        `t13`.`product_id`,
+        `t13`.`company`,
+        `t13`.`title`,
+        `t13`.`title_key`,
+        `t13`.`year_released`,
+        CAST(`t13`.`stars` AS DOUBLE) / CAST(NULLIF(`t13`.`ratings`, 0) AS DOUBLE) AS `mean`
       FROM (
         SELECT
-          `t14`.`product_key`,
-          `t14`.`time_key`,
-          `t14`.`ratings`,
-          `t14`.`stars`,
-          `t8`.`product_id`,
-          `t8`.`company`,
-          `t8`.`title`,
-          `t8`.`title_key`,
-          `t8`.`year_released`
+          `t12`.`product_key`,
+          `t12`.`time_key`,
+          `t12`.`ratings`,
+          `t12`.`stars`,
+          `t7`.`product_id`,
+          `t7`.`company`,
+          `t7`.`title`,
+          `t7`.`title_key`,
+          `t7`.`year_released`
         FROM (
           SELECT
-            `t12`.`product_key`,
-            MAX(`t12`.`last_key`) AS `time_key`,
+            `t10`.`product_key`,
+            MAX(`t10`.`time_key`) AS `time_key`,
             COUNT(*) AS `ratings`,
-            CAST(SUM(`t12`.`star_rating`) AS SIGNED) AS `stars`
+            CAST(SUM(`t10`.`star_rating`) AS SIGNED) AS `stars`
           FROM (
             SELECT
-              `t5`.`product_key`,
-              `t5`.`time_key`,
-              `t5`.`customer_id`,
-              `t5`.`star_rating`,
-              `t5`.`year`,
-              `t11`.`last_key`
-            FROM `fact_rating` AS `t5`
-            INNER JOIN (
-              SELECT
-                MAX(`t9`.`last_time_key`) AS `last_key`
-              FROM (
+              *
+            FROM `fact_rating` AS `t1`
+            WHERE
+              `t1`.`time_key` = (
                 SELECT
-                  `t6`.`product_key`,
-                  `t6`.`ratings`,
-                  `t6`.`stars`,
-                  `t6`.`liked`,
-                  `t6`.`last_time_key`
-                FROM `product_totals` AS `t6`
-                WHERE
-                  EXISTS(
-                    SELECT
-                      1
-                    FROM (
+                  MAX(`t8`.`last_time_key`) AS `Max(last_time_key)`
+                FROM (
+                  SELECT
+                    `t5`.`product_key`,
+                    `t5`.`ratings`,
+                    `t5`.`stars`,
+                    `t5`.`liked`,
+                    `t5`.`last_time_key`
+                  FROM `product_totals` AS `t5`
+                  WHERE
+                    EXISTS(
                       SELECT
-                        *
-                      FROM `dim_product` AS `t1`
+                        1
+                      FROM (
+                        SELECT
+                          *
+                        FROM `dim_product` AS `t2`
+                        WHERE
+                          CAST(`t2`.`company` AS BINARY) = 'Amazon'
+                      ) AS `t7`
                       WHERE
-                        CAST(`t1`.`company` AS BINARY) = 'Amazon'
-                    ) AS `t8`
-                    WHERE
-                      `t6`.`product_key` = `t8`.`product_key`
-                  )
-              ) AS `t9`
-            ) AS `t11`
-              ON `t5`.`time_key` = `t11`.`last_key`
-          ) AS `t12`
+                        `t5`.`product_key` = `t7`.`product_key`
+                    )
+                ) AS `t8`
+              )
+          ) AS `t10`
           GROUP BY
             1
-        ) AS `t14`
+        ) AS `t12`
         INNER JOIN (
           SELECT
             *
-          FROM `dim_product` AS `t1`
+          FROM `dim_product` AS `t2`
           WHERE
-            CAST(`t1`.`company` AS BINARY) = 'Amazon'
-        ) AS `t8`
-          ON `t14`.`product_key` = `t8`.`product_key`
-      ) AS `t15`
-    ) AS `t16`
-  ) AS `t18`
+            CAST(`t2`.`company` AS BINARY) = 'Amazon'
+        ) AS `t7`
+          ON `t12`.`product_key` = `t7`.`product_key`
+      ) AS `t13`
+    ) AS `t14`
+  ) AS `t16`
   LEFT OUTER JOIN `dim_time` AS `t4`
-    ON `t18`.`last_key` = `t4`.`time_key`
-) AS `t19`
+    ON `t16`.`last_key` = `t4`.`time_key`
+) AS `t17`
 ORDER BY
-  CASE WHEN `t19`.`company` IS NULL THEN 1 ELSE 0 END, `t19`.`company` ASC;
+  CASE WHEN `t17`.`company` IS NULL THEN 1 ELSE 0 END, `t17`.`company` ASC;

@@ -53,10 +53,10 @@ def _top(rows: ir.Table, count: int, *order: ir.Value) -> ir.Table:
 def _on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table) -> ir.Table:
     """The company's products rated on the last day on which anyone rated there, with that day's figures."""
     products = _products_of(dim_product, company)
-    last = product_totals.semi_join(products, "product_key").agg(last_key=ibis._.last_time_key.max())
-    that_day = fact_rating.join(last, fact_rating.time_key == last.last_key)
+    last = product_totals.semi_join(products, "product_key").last_time_key.max().as_scalar()
+    that_day = fact_rating.filter(fact_rating.time_key == last)
     figures = that_day.group_by("product_key").agg(
-        time_key=that_day.last_key.max(), ratings=that_day.count(), stars=total(that_day.star_rating)
+        time_key=that_day.time_key.max(), ratings=that_day.count(), stars=total(that_day.star_rating)
     )
     named = figures.join(products, "product_key")
     return named.mutate(mean=_ratio(named.stars, named.ratings))
