@@ -49,13 +49,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-# The browser tests drive a real Chromium.
+# The tests drive a real Chromium and load a real MariaDB.
+PACKAGES := chromium chromium-driver mariadb-server openssl
 system-packages:
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	@PATH="$$PATH:/usr/sbin"; command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+		&& command -v mariadbd >/dev/null && command -v openssl >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null; \
 		else \
-			echo "The browser tests need: chromium chromium-driver (apt-get install chromium chromium-driver)" >&2; exit 1; \
+			echo "The tests need: $(PACKAGES) (apt-get install $(PACKAGES))" >&2; exit 1; \
 		fi; }
 
 clean: ## Remove the virtual environment and caches, not the data

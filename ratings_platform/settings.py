@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -44,7 +45,11 @@ class Settings(StudySettings):
     home: Path = Field(Path("data"), description="Folder for everything the platform writes.")
     source: str = Field("sample", description="Where vendor files come from: sample, kaggle, or a directory.")
     lake: Path | None = Field(None, description="Folder of the lake; default $RATINGS_HOME/lake.")
-    warehouse: str | None = Field(None, description="default duckdb:///$RATINGS_HOME/warehouse.duckdb.")
+    warehouse: str | None = Field(
+        None, description="duckdb:///PATH or mysql://USER@HOST:3306/DATABASE; default $RATINGS_HOME/warehouse.duckdb."
+    )
+    warehouse_password: SecretStr | None = Field(None, description="Password of a MySQL warehouse.")
+    warehouse_password_file: Path | None = Field(None, description="File that holds it instead.")
     engine: Literal["duckdb"] = Field("duckdb", description="What runs the expressions.")
     sample_ratings: int = Field(200_000, ge=100, description="Ratings in the sample.")
     sample_seed: int = Field(1, ge=0, description="Seed of the sample.")
@@ -62,10 +67,12 @@ class Settings(StudySettings):
 
     @field_validator("warehouse")
     @classmethod
-    def _duckdb_url(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith(_SCHEME) and value.removeprefix(_SCHEME)):
-            raise ValueError("give duckdb:///PATH")
-        return value
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).password is not None:
+            raise ValueError(f"the address holds a password: set {PREFIX}WAREHOUSE_PASSWORD instead")
+        if value is None or value.startswith("mysql://") or (value.startswith(_SCHEME) and value != _SCHEME):
+            return value
+        raise ValueError("give duckdb:///PATH or mysql://USER@HOST:3306/DATABASE")
 
     @field_validator("source")
     @classmethod
@@ -83,8 +90,15 @@ class Settings(StudySettings):
 
     @property
     def warehouse_path(self) -> Path:
+        """The file of a DuckDB warehouse."""
         default = self.home / "warehouse.duckdb"
         return Path(self.warehouse.removeprefix(_SCHEME)).expanduser().absolute() if self.warehouse else default
+
+    @property
+    def warehouse_url(self) -> str:
+        """Which warehouse, and where; never with a password."""
+        is_mysql = self.warehouse and self.warehouse.startswith("mysql://")
+        return str(self.warehouse) if is_mysql else f"{_SCHEME}{self.warehouse_path}"
 
     @property
     def scratch(self) -> Path:
@@ -115,6 +129,23 @@ def load_settings(**overrides: Any) -> Settings:
 def load_study_settings(group: type[S]) -> S:
     """A study's own settings. Raises SettingsError like `load_settings`."""
     return _load(group, {})
+
+
+def warehouse_password() -> str:
+    """The password of a MySQL warehouse, from the environment or a file; asked for at each connecting, kept nowhere."""
+    settings = load_settings()
+    if settings.warehouse_password is not None:
+        return settings.warehouse_password.get_secret_value()
+    if settings.warehouse_password_file is None:
+        return ""
+    try:
+        return settings.warehouse_password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the file that {PREFIX}WAREHOUSE_PASSWORD_FILE names cannot be read ({type(error).__name__})",
+            file=str(settings.warehouse_password_file),
+            remedy="Name a text file that holds nothing but the password.",
+        ) from None
 
 
 def kaggle_login() -> tuple[str, SecretStr] | None:

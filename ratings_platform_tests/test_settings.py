@@ -19,6 +19,7 @@ from ratings_platform.settings import (
     load_study_settings,
     override,
     refuse_unknown_names,
+    warehouse_password,
 )
 
 pytestmark = pytest.mark.unit
@@ -117,7 +118,7 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
         ("HOME", "s3://bucket/x", "give a folder on this machine"),
         ("LAKE", "s3://bucket/lake", "give a folder on this machine"),
         ("SOURCE", "no/such/folder", "give sample, kaggle, or a directory that exists"),
-        ("WAREHOUSE", "mysql://host/db", "give duckdb:///PATH"),
+        ("WAREHOUSE", "postgres://host/db", "give duckdb:///PATH"),
         ("WAREHOUSE", "duckdb:///", "give duckdb:///PATH"),
         ("ENGINE", "spork", "'duckdb'"),
         ("SAMPLE_RATINGS", "99", "greater than or equal to 100"),
@@ -217,3 +218,18 @@ def test_the_example_shows_the_defaults() -> None:
 def test_every_setting_says_what_it_is_for() -> None:
     for group in (Settings, *STUDY_SETTINGS):
         assert [name for name, field in group.model_fields.items() if not field.description] == []
+
+
+def test_the_warehouse_password_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    assert warehouse_password() == ""
+    file = tmp_path / "password"
+    file.write_text("from a file\n")
+    os.environ["RATINGS_WAREHOUSE_PASSWORD_FILE"] = str(file)
+    assert warehouse_password() == "from a file"
+    os.environ["RATINGS_WAREHOUSE_PASSWORD"] = "from the environment"  # noqa: S105
+    assert warehouse_password() == "from the environment"
+    assert "from the environment" not in repr(load_settings())
+    del os.environ["RATINGS_WAREHOUSE_PASSWORD"]
+    file.unlink()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        warehouse_password()

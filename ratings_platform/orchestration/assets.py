@@ -19,7 +19,7 @@ from ratings_platform.orchestration.ingestion import Publication, ingest, reader
 from ratings_platform.orchestration.io_managers import Derived, load_warehouse
 from ratings_platform.orchestration.partitions import yearly
 from ratings_platform.orchestration.resources import Platform
-from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.files import DataFile, Scan, readable_size
 from ratings_platform.schema.models import Model, Question
 from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
@@ -40,11 +40,12 @@ FOLLOW = (
 
 @dataclass(frozen=True)
 class AssetFactory:
-    """Makes the assets of one study. `values` are the study's settings by name."""
+    """Makes the assets of one study. `values` are the study's settings by name; `database` holds the warehouse."""
 
     study: Study
     settings: Any
     owner: str
+    database: str
 
     @cached_property
     def values(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class AssetFactory:
                 metadata={
                     "files": len(files),
                     "bytes": sum(containers.values()),
-                    "size": metadata.size(sum(containers.values())),
+                    "size": readable_size(sum(containers.values())),
                     "dagster/uri": str(platform.raw.manifest_path(vendor.name)),
                     "preview": dg.MetadataValue.md(metadata.markdown(listed, 20)),
                 },
@@ -220,7 +221,7 @@ class AssetFactory:
             ins={"table": dg.AssetIn(metadata.asset_key(source))},
             io_manager_key="warehouse",
             description=source.description,
-            kinds={"duckdb", "table"},
+            kinds={self.database, "table"},
             code_version="1",
             pool=WAREHOUSE_POOL,
             metadata={
@@ -248,7 +249,7 @@ class AssetFactory:
                     key,
                     deps=[metadata.asset_key(table)],
                     description=table.description,
-                    kinds={"duckdb", "table"},
+                    kinds={self.database, "table"},
                     code_version="1",
                     skippable=True,
                     metadata={

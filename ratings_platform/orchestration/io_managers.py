@@ -16,10 +16,10 @@ import ibis.expr.types as ir
 
 from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import Publication
-from ratings_platform.orchestration.metadata import PREVIEW_ROWS, bar_plot, markdown, size
+from ratings_platform.orchestration.metadata import PREVIEW_ROWS, bar_plot, markdown
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.errors import PlatformError
-from ratings_platform.schema.files import Scan
+from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.study import Plot
 from ratings_platform.schema.tables import Table
 
@@ -68,14 +68,14 @@ class LakeIOManager(dg.IOManager):
             scan = whole if years is None else whole.of_years(years)
             context.add_output_metadata(
                 {
+                    **(obj.metadata if isinstance(obj, Derived) else {}),
+                    **self._preview(scan, obj.preview if isinstance(obj, Derived) else PREVIEW_ROWS),
                     ROW_COUNT: whole.rows,
                     "dagster/uri": target.uri,
-                    "size": size(scan.size),
+                    "size": readable_size(scan.size),
                     "bytes": scan.size,
                     "version": scan.version,
                     "seconds": round(time.perf_counter() - start, 3),
-                    **(obj.metadata if isinstance(obj, Derived) else {}),
-                    **self._preview(scan, obj.preview if isinstance(obj, Derived) else PREVIEW_ROWS),
                 }
             )
             _count_partitions(context, years, scan.rows_by_year())
@@ -143,7 +143,7 @@ def load_warehouse(platform: Platform, table: Table, scan: Scan, years: Sequence
         "dagster/table_name": table.name,
         "seconds": round(time.perf_counter() - start, 3),
         "lake version": scan.version,
-        "size of the file": size(platform.warehouse.path.stat().st_size),
+        **platform.warehouse.about(table),
         "preview": dg.MetadataValue.md(markdown(platform.warehouse.rows(table.unbound().limit(PREVIEW_ROWS)))),
     }
 

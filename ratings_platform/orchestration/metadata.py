@@ -83,14 +83,6 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
 
 
-def size(number: int) -> str:
-    """Bytes for people."""
-    value, units = float(number), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
-
-
 def bar_plot(title: str, series: Mapping[str, Mapping[int, int]]) -> dg.MarkdownMetadataValue:
     """Grouped bars as an image inside Markdown: for each series, numbers by position."""
     from matplotlib.figure import Figure

@@ -16,8 +16,9 @@ from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.orchestration.scratch import own_folder
 from ratings_platform.schema.tables import Table
-from ratings_platform.settings import Settings
-from ratings_platform.warehouse.duckdb import DuckDBWarehouse
+from ratings_platform.settings import Settings, warehouse_password
+from ratings_platform.warehouse.base import Warehouse
+from ratings_platform.warehouse.opening import check_address, open_warehouse
 
 
 class Platform(dg.ConfigurableResource):
@@ -25,7 +26,7 @@ class Platform(dg.ConfigurableResource):
 
     source: str
     lake_root: str
-    warehouse_file: str
+    warehouse_url: str
     scratch_folder: str
     sample_folder: str
     sample_ratings: int
@@ -34,10 +35,12 @@ class Platform(dg.ConfigurableResource):
 
     @classmethod
     def of(cls, settings: Settings) -> Platform:
+        """Raises SettingsError when the warehouse's address makes no sense."""
+        check_address(settings.warehouse_url)
         return cls(
             source=settings.source,
             lake_root=settings.lake_root,
-            warehouse_file=str(settings.warehouse_path),
+            warehouse_url=settings.warehouse_url,
             scratch_folder=str(settings.scratch),
             sample_folder=str(settings.sample_folder),
             sample_ratings=settings.sample_ratings,
@@ -59,16 +62,16 @@ class Platform(dg.ConfigurableResource):
         return _engine(self.memory_limit, self.scratch / "spill")
 
     @property
-    def warehouse(self) -> DuckDBWarehouse:
-        return _warehouse(Path(self.warehouse_file), self.memory_limit)
+    def warehouse(self) -> Warehouse:
+        return _warehouse(self.warehouse_url, self.memory_limit)
 
     def table(self, table: Table) -> LakeTable:
         return LakeTable(self.lake_root, table)
 
 
 @cache
-def _warehouse(path: Path, memory_limit: str) -> DuckDBWarehouse:
-    return DuckDBWarehouse(path, memory_limit)
+def _warehouse(url: str, memory_limit: str) -> Warehouse:
+    return open_warehouse(url, warehouse_password, memory_limit)
 
 
 @cache

@@ -1,36 +1,118 @@
 """The SQL that makes a declared table in a database.
 
-Belongs here: CREATE TABLE and COMMENT ON, built from a declaration for each dialect of a warehouse. Does not belong
-here: running SQL, loading rows, and how a database partitions or indexes.
+Belongs here: CREATE TABLE and COMMENT ON, built from a declaration for each dialect of a warehouse, with the partitions
+and indexes that the dialect is given. Does not belong here: running SQL, loading rows, and choosing what to index.
 
-Keys and references are not declared to the database: checks prove them, and an index costs time at every load.
+References are not declared to a database: checks prove them, and partitioned MySQL tables can have none. Keys are
+declared to MySQL only, which stores a table in the order of its key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
+import ibis.expr.datatypes as dt
 import sqlglot.expressions as sge
+from ibis.backends.sql.datatypes import MySQLType
 
-from ratings_platform.schema.tables import Table
+from ratings_platform.schema.tables import Column, Table
 
-Dialect = Literal["duckdb"]
+Dialect = Literal["duckdb", "mysql"]
+
+# Three such columns fit into one InnoDB key (3072 bytes, 4 a character).
+_KEY_LENGTH = 255
+# MySQL's limits, in characters.
+_TABLE_COMMENT, _COLUMN_COMMENT = 2048, 1024
 
 
 def create_table(table: Table, dialect: Dialect = "duckdb") -> str:
-    """CREATE TABLE under the table's bare name, with types and NOT NULL."""
+    """CREATE TABLE under the table's bare name, with types and NOT NULL; for MySQL as `create_mysql_table` has it."""
+    if dialect == "mysql":
+        return create_mysql_table(table, years=() if table.partition_by else None)
     columns = table.ibis_schema.to_sqlglot_column_defs(dialect)
     return sge.Create(kind="TABLE", this=sge.Schema(this=_table(table), expressions=columns)).sql(dialect)
 
 
 def comments(table: Table, dialect: Dialect = "duckdb") -> tuple[str, ...]:
-    """One COMMENT ON for the table and one for each column, in order."""
+    """One COMMENT ON for the table and one for each column, in order; none for MySQL, where CREATE TABLE has them."""
+    if dialect == "mysql":
+        return ()
     about_columns = (
         _comment("COLUMN", sge.column(column.name, table=table.name, quoted=True), column.description)
         for column in table.columns
     )
     about = (_comment("TABLE", _table(table), table.description), *about_columns)
     return tuple(statement.sql(dialect) for statement in about)
+
+
+def create_mysql_table(
+    table: Table,
+    name: str | None = None,
+    *,
+    collation: str = "utf8mb4_bin",
+    years: Collection[int] | None = None,
+    indexes: Sequence[Sequence[str]] = (),
+) -> str:
+    """CREATE TABLE for MySQL and MariaDB, with key, indexes and comments; cut by year where `years` are given.
+
+    Texts of keys, references and listed values are VARCHAR, others MEDIUMTEXT (16 MiB).
+    """
+    lines = [_mysql_column(table, column) for column in table.columns]
+    # A unique key has to hold the column by which the table is cut, and a table that is exchanged has the same keys.
+    if table.key and (table.partition_by is None or table.partition_by in table.key):
+        lines.append(f"PRIMARY KEY ({_mysql_names(table.key)})")
+    lines += [mysql_index(index) for index in indexes]
+    sql = (
+        f"CREATE TABLE {mysql_name(name or table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
+        f" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={collation}"
+        f" COMMENT={mysql_text(table.description[:_TABLE_COMMENT])}"
+    )
+    if years is None or table.partition_by is None:
+        return sql
+    # The partition without years holds nothing: a table needs one partition before its first year is known.
+    partitions = ["PARTITION `none` VALUES IN (NULL)", *map(mysql_partition, sorted(years))]
+    return f"{sql}\nPARTITION BY LIST ({mysql_name(table.partition_by)}) (\n  " + ",\n  ".join(partitions) + "\n)"
+
+
+def mysql_partition(year: int) -> str:
+    """The definition of a year's partition."""
+    return f"PARTITION `y{int(year)}` VALUES IN ({int(year)})"
+
+
+def mysql_index(columns: Sequence[str]) -> str:
+    """The definition of an index; it is named after its columns."""
+    return f"INDEX {mysql_name('by_' + '_'.join(columns))} ({_mysql_names(columns)})"
+
+
+def mysql_name(name: str) -> str:
+    """An identifier as MySQL quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def mysql_text(text: str) -> str:
+    """A string literal of MySQL; sqlglot leaves its backslashes alone."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _mysql_column(table: Table, column: Column) -> str:
+    null = "NULL" if column.nullable else "NOT NULL"
+    about = mysql_text(column.description[:_COLUMN_COMMENT])
+    return f"{mysql_name(column.name)} {_mysql_type(table, column)} {null} COMMENT {about}"
+
+
+def _mysql_type(table: Table, column: Column) -> str:
+    dtype = table.ibis_schema[column.name]
+    if isinstance(dtype, dt.String):
+        short = column.name in table.key or column.references or column.allowed
+        return f"VARCHAR({_KEY_LENGTH})" if short else "MEDIUMTEXT"
+    if isinstance(dtype, dt.Timestamp):
+        return "DATETIME(6)"
+    return str(MySQLType.to_string(dtype))
+
+
+def _mysql_names(columns: Sequence[str]) -> str:
+    return ", ".join(map(mysql_name, columns))
 
 
 def _table(table: Table) -> sge.Table:

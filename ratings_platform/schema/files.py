@@ -74,3 +74,11 @@ class Scan:
             if year is not None:
                 found[year] = found.get(year, 0) + file.rows
         return dict(sorted(found.items()))
+
+
+def readable_size(number: int) -> str:
+    """Bytes for people."""
+    value, units = float(number), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import ibis
 import ibis.expr.types as ir
@@ -40,7 +41,8 @@ class Table:
 
     `description` opens with the grain. `key` names the columns that tell rows apart (empty: rows may repeat).
     `partition_by` names the integer year column by which the stored table is cut; `time_column` the date column
-    whose year a row belongs to, by which unpartitioned tables can be read a year at a time.
+    whose year a row belongs to, by which unpartitioned tables can be read a year at a time. `indexes` are for
+    warehouses that look rows up by index (MySQL): each costs at every load.
     """
 
     layer: str
@@ -50,10 +52,11 @@ class Table:
     key: tuple[str, ...] = ()
     partition_by: str | None = None
     time_column: str | None = None
+    indexes: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.columns]
-        used = (*self.key, *filter(None, (self.partition_by, self.time_column)))
+        used = (*self.key, *filter(None, (self.partition_by, self.time_column)), *chain(*self.indexes))
         if self.layer not in LAYERS or len(set(names)) != len(names) or not set(used) <= set(names):
             raise ValueError(f"table {self.path} is declared wrongly: unknown layer, repeated or unknown column")
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ratings_platform.schema.ddl import comments, create_table
 from ratings_platform.schema.errors import PlatformError, is_disk_full
-from ratings_platform.schema.files import Scan
+from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.scans import duckdb_types, scan_sql
 from ratings_platform.schema.sql import compiled, quoted
 from ratings_platform.schema.tables import Table
@@ -79,6 +79,9 @@ class DuckDBWarehouse:
 
     def row_count(self, table: Table) -> int:
         return self.query(f"select count(*) as n from {quoted(table.name)}")["n"][0].as_py()
+
+    def about(self, table: Table) -> dict[str, str]:
+        return {"size of the file": readable_size(self.path.stat().st_size), "ddl": create_table(table)}
 
     @contextmanager
     def kept_open(self, *, read_only: bool = False) -> Iterator[None]:

@@ -11,7 +11,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from ratings_platform.orchestration.metadata import cell, markdown, size
+from ratings_platform.orchestration.metadata import cell, markdown
+from ratings_platform.schema.files import readable_size as size
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import SAMPLE_RATINGS, Built
 

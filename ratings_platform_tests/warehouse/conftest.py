@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
+from ratings_platform_tests.warehouse.mysql_server import own_server, server
+
+__all__ = ["own_server", "server", "warehouse"]
 
 
 @pytest.fixture

@@ -192,6 +192,8 @@ FACT_RATING = Table(
         _year(),
     ),
     partition_by="year",
+    # For the questions on the last day, and on the busiest customers.
+    indexes=(("time_key",), ("customer_id",)),
 )
 
 PRODUCT_TOTALS = Table(

@@ -1,0 +1,57 @@
+"""The whole study into a real MariaDB, by settings alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ratings_platform_tests.e2e.conftest import Sample
+from ratings_platform_tests.e2e.support import Home
+from ratings_platform_tests.warehouse.mysql_server import MySQLServer, server
+
+__all__ = ["server"]
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_study_goes_into_mysql_and_answers_there_as_in_the_lake(
+    good_home: Home, clean: Sample, server: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = good_home.copy(tmp_path / "home")
+    monkeypatch.setenv("RATINGS_SOURCE", str(clean.folder))
+    address, password = server.new_address()
+    monkeypatch.setenv("RATINGS_WAREHOUSE", f"mysql://{address.user}@127.0.0.1:{address.port}/{address.database}")
+    monkeypatch.setenv("RATINGS_WAREHOUSE_PASSWORD", password.text)
+    before = home.answers()
+
+    done = home.call("run")
+    again = home.call("run", "--years", "2003:2004", "--only", "warehouse/fact_rating")
+    checked = home.call("check")
+
+    # The runs' last checks ask each question inside the database and compare the rows with the lake's.
+    assert [(d.returncode, d.stderr[-500:]) for d in (done, again, checked) if d.returncode] == []
+    assert home.answers() == before
+    for said in (done, again, checked):
+        assert password.text not in said.stdout + said.stderr
+    for path in home.path.rglob("*"):
+        if path.is_file():
+            assert os.fsencode(password.text) not in path.read_bytes(), path
+
+
+def test_a_wrong_password_is_told_in_one_line(
+    good_home: Home, server: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = good_home.copy(tmp_path / "home")
+    address, _ = server.new_address()
+    monkeypatch.setenv("RATINGS_WAREHOUSE", f"mysql://{address.user}@127.0.0.1:{address.port}/{address.database}")
+    monkeypatch.setenv("RATINGS_WAREHOUSE_PASSWORD", "wr0ng-word")
+
+    done = home.call("run", "--only", "warehouse/dim_time")
+
+    assert done.returncode == 1
+    (line, _run) = done.stderr.splitlines()
+    assert line.startswith("ratings-platform: mysql://")
+    assert "RATINGS_WAREHOUSE_PASSWORD" in line
+    assert "wr0ng-word" not in done.stderr
