@@ -218,7 +218,10 @@ def test_locked_warehouse(locked_out: tuple[Home, subprocess.Popen[str], subproc
     ("settings", "told"),
     [
         ({"source": "/no/such/folder"}, "RATINGS_SOURCE is '/no/such/folder': give sample, kaggle, or a directory"),
-        ({"warehouse": "mysql://user:secret@host/db"}, "RATINGS_WAREHOUSE is 'mysql://***@host/db': give duckdb:///"),
+        (
+            {"warehouse": "mysql://user:secret@host/db"},
+            "RATINGS_WAREHOUSE is 'mysql://***@host/db': the address holds a password",
+        ),
         ({"engine": "flink"}, "RATINGS_ENGINE is 'flink'"),
         ({"bayesian_weight": "-1"}, "RATINGS_BAYESIAN_WEIGHT is '-1'"),
         ({"amazon_files": "Video/.."}, "RATINGS_AMAZON_FILES is 'Video/..'"),
