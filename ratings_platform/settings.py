@@ -54,7 +54,7 @@ class Settings(StudySettings):
     sample_ratings: int = Field(200_000, ge=100, description="Ratings in the sample.")
     sample_seed: int = Field(1, ge=0, description="Seed of the sample.")
     reject_threshold: float = Field(0.01, ge=0, le=1, description="Share of rejected rows above which a check warns.")
-    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="Memory that DuckDB may use.")
+    memory_limit: str = Field("2.5GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="Memory that DuckDB may use.")
     owner: str = Field("team:ratings-platform", description="Owner shown for every asset: team:NAME or an address.")
     webhook: SecretStr | None = Field(None, description="URL that failures are posted to, as JSON.")
 
