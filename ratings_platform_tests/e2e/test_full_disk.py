@@ -64,6 +64,7 @@ def test_disk_of_dagsters_records_is_full(good_home: Home, small_disk: Path, cle
 
     # SQLite says that the disk is full, or that it cannot write to it, as the moment has it.
     _assert_told(done, "Dagster cannot record the run here", "disk", "set DAGSTER_HOME to another folder")
+    assert "disk is full" in done.stderr or "disk I/O error" in done.stderr
     _assert_whole(home, clean, large)
     filling.unlink()
     home.succeed("run", "--source", large.folder)
