@@ -1,4 +1,4 @@
-"""The embedded engine: DuckDB over the lake's Parquet files.
+"""The embedded engine: DuckDB over the lake's Parquet files, Polars over vendor text.
 
 Belongs here: running Ibis expressions over scans on DuckDB, and writing their rows as Parquet. Does not belong here:
 what the expressions mean, and which files are live.
@@ -13,11 +13,14 @@ from pathlib import Path
 
 import duckdb
 import ibis.expr.types as ir
+import polars as pl
 import pyarrow as pa
 
+from ratings_platform.engines import text
 from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.reading import Reader, SourceFile
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.sql import compiled, literal, quoted
 from ratings_platform.schema.tables import Table
@@ -30,12 +33,13 @@ class DuckDBEngine:
     """Runs expressions in the process of the caller; nothing is opened before it is used.
 
     `memory_limit` (as DuckDB writes sizes, for example `2GB`) bounds its memory; what does not fit goes to
-    `temp_directory`.
+    `temp_directory`. `local` gives a scan whose files lie on this machine.
     """
 
     kind = "duckdb"
 
-    def __init__(self, memory_limit: str, temp_directory: Path):
+    def __init__(self, memory_limit: str, temp_directory: Path, local: Callable[[Scan], Scan] = lambda scan: scan):
+        self._local = local
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "temp_directory": str(temp_directory),
@@ -80,6 +84,19 @@ class DuckDBEngine:
             Path(root, empty.path).unlink()
         return [file for file in files if file.rows]
 
+    def store(
+        self,
+        reader: Reader,
+        files: Sequence[SourceFile],
+        known: Mapping[str, Scan],
+        table: Table,
+        root: str,
+        folder: str,
+    ) -> text.Stored:
+        """See `engines.text.store`."""
+        frames = {name: pl.scan_parquet(self._local(scan).paths) for name, scan in known.items()}
+        return text.store(reader(files, frames), table, root, folder)
+
     def _write_file(
         self, sql: str, scans: Mapping[str, Scan], target: Table, root: str, path: str, year: int | None
     ) -> DataFile:
@@ -94,7 +111,7 @@ class DuckDBEngine:
         """A connection of its own, on which each scan is a view under its name."""
         with self._instance.cursor() as connection:
             for name, scan in scans.items():
-                connection.execute(f"create temp view {quoted(name)} as {scan_sql(scan)}")
+                connection.execute(f"create temp view {quoted(name)} as {scan_sql(self._local(scan))}")
             yield connection
 
     @cached_property

@@ -116,8 +116,10 @@ class AssetFactory:
         def compute(context: dg.AssetExecutionContext, platform: Platform, **known: Scan) -> Publication:
             with as_dagster_failures(context.retry_number):
                 delivered = [RawFile.from_dict(file) for file in platform.raw.load(spec.vendor)]
-                target = platform.table(spec.table)
-                found = ingest(spec, delivered, known, target, platform.scratch / context.run.run_id, context.log.info)
+                scratch = platform.scratch / context.run.run_id
+                found = ingest(
+                    spec, delivered, known, platform.table(spec.table), platform.engine, scratch, context.log.info
+                )
             read = pa.Table.from_pylist(found.info["units"]).select(["name", "lines", "structure", "kept", "rejected"])
             context.add_output_metadata(
                 {

@@ -20,9 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from ratings_platform.engines.text import store
+from ratings_platform.engines.base import Engine
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import SourceError
 from ratings_platform.schema.files import DataFile, Scan
@@ -90,7 +88,13 @@ class Publication:
 
 
 def ingest(
-    spec: Ingest, delivered: Sequence[RawFile], known: Mapping[str, Scan], target: LakeTable, scratch: Path, log: Log
+    spec: Ingest,
+    delivered: Sequence[RawFile],
+    known: Mapping[str, Scan],
+    target: LakeTable,
+    engine: Engine,
+    scratch: Path,
+    log: Log,
 ) -> Publication:
     """Store the units of a delivery that the bronze table does not have yet, and keep those that it has.
 
@@ -115,7 +119,7 @@ def ingest(
         if unit and unit.kept == sum(f.rows for f in kept):
             log(f"{name}: unchanged, {unit.kept:,} rows kept as they are")
         else:
-            unit, kept = _store_unit(spec, name, identity, members, known, target, scratch, log)
+            unit, kept = _store_unit(spec, name, identity, members, known, target, engine, scratch, log)
         done.append(unit)
         files += kept
     return Publication(tuple(files), {"units": [asdict(unit) for unit in done]})
@@ -156,14 +160,14 @@ def _store_unit(
     members: Sequence[RawFile],
     known: Mapping[str, Scan],
     target: LakeTable,
+    engine: Engine,
     scratch: Path,
     log: Log,
 ) -> tuple[Unit, list[DataFile]]:
     start = time.perf_counter()
-    frames = {table: pl.scan_parquet(scan.paths) for table, scan in known.items()}
     with open_plain(members, scratch) as plain:
-        parsed = spec.reader([SourceFile(raw.name, path) for raw, path in plain], frames)
-        stored = store(parsed, spec.table, target.uri, target.new_folder(identity))
+        files = [SourceFile(raw.name, path) for raw, path in plain]
+        stored = engine.store(spec.reader, files, known, spec.table, target.uri, target.new_folder(identity))
     seconds = time.perf_counter() - start
     log(f"{name}: {stored.kept:,} rows kept, {stored.rejected:,} rejected, in {seconds:.1f} s")
     unit = Unit(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ratings_platform.engines.base import Engine
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
@@ -58,7 +59,7 @@ class Platform(dg.ConfigurableResource):
         return RawStore(self.lake_root)
 
     @property
-    def engine(self) -> DuckDBEngine:
+    def engine(self) -> Engine:
         return _engine(self.memory_limit, self.scratch / "spill")
 
     @property
@@ -75,6 +76,6 @@ def _warehouse(url: str, memory_limit: str) -> Warehouse:
 
 
 @cache
-def _engine(memory_limit: str, spill: Path) -> DuckDBEngine:
+def _engine(memory_limit: str, spill: Path) -> Engine:
     """One engine for all steps of a process: starting one costs more than most answers."""
     return DuckDBEngine(memory_limit, spill)
