@@ -1,189 +1,117 @@
 -- q08_busiest_customers
 -- Which 5 customers rated most on Amazon, and how many different products did they rate? On Netflix?
 -- Per company: by ratings descending, distinct products descending, customer_id; the first 5.
+WITH "t9" AS (
+  SELECT
+    "t8"."company",
+    "t8"."customer_id",
+    MAX("t8"."ratings") AS "ratings",
+    COUNT(DISTINCT "t8"."product_key") AS "products"
+  FROM (
+    SELECT
+      "t3"."product_key",
+      "t3"."time_key",
+      "t3"."customer_id",
+      "t3"."star_rating",
+      "t3"."year",
+      "t7"."company",
+      "t7"."ratings",
+      "t4"."product_id",
+      "t4"."title",
+      "t4"."title_key",
+      "t4"."year_released"
+    FROM "fact_rating" AS "t3"
+    INNER JOIN (
+      SELECT
+        "t5"."company",
+        "t5"."customer_id",
+        "t5"."ratings"
+      FROM (
+        SELECT
+          "t2"."company",
+          "t2"."customer_id",
+          "t2"."ratings",
+          RANK() OVER (
+            PARTITION BY "t2"."company"
+            ORDER BY "t2"."ratings" DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - 1 AS "place"
+        FROM "customer_totals" AS "t2"
+      ) AS "t5"
+      WHERE
+        "t5"."place" < 5
+    ) AS "t7"
+      ON "t3"."customer_id" = "t7"."customer_id"
+    INNER JOIN "dim_product" AS "t4"
+      ON "t7"."company" = "t4"."company" AND "t3"."product_key" = "t4"."product_key"
+  ) AS "t8"
+  GROUP BY
+    1,
+    2
+)
 SELECT
-  "t28"."company",
-  "t28"."rank",
-  "t28"."customer_id",
-  "t28"."ratings",
-  "t28"."products"
+  "t17"."company",
+  "t17"."rank",
+  "t17"."customer_id",
+  "t17"."ratings",
+  "t17"."products"
 FROM (
   SELECT
     *
   FROM (
     SELECT
-      "t24"."customer_id",
-      "t24"."ratings",
-      "t24"."products",
-      "t24"."rank",
-      'Amazon' AS "company"
+      "t13"."company",
+      "t13"."customer_id",
+      "t13"."ratings",
+      "t13"."products",
+      (
+        ROW_NUMBER() OVER (
+          ORDER BY "t13"."ratings" DESC, "t13"."products" DESC, "t13"."customer_id" ASC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1
+      ) + 1 AS "rank"
     FROM (
       SELECT
-        "t22"."customer_id",
-        "t22"."ratings",
-        "t22"."products",
-        (
-          ROW_NUMBER() OVER (
-            ORDER BY "t22"."ratings" DESC, "t22"."products" DESC, "t22"."customer_id" ASC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-          ) - 1
-        ) + 1 AS "rank"
-      FROM (
-        SELECT
-          *
-        FROM (
-          SELECT
-            "t16"."customer_id",
-            MAX("t16"."ratings") AS "ratings",
-            COUNT(DISTINCT "t16"."product_key") AS "products"
-          FROM (
-            SELECT
-              "t3"."product_key",
-              "t3"."time_key",
-              "t3"."customer_id",
-              "t3"."star_rating",
-              "t3"."year",
-              "t14"."ratings",
-              "t8"."product_id",
-              "t8"."company",
-              "t8"."title",
-              "t8"."title_key",
-              "t8"."year_released"
-            FROM "fact_rating" AS "t3"
-            INNER JOIN (
-              SELECT
-                "t10"."customer_id",
-                "t10"."ratings"
-              FROM (
-                SELECT
-                  "t6"."company",
-                  "t6"."customer_id",
-                  "t6"."ratings",
-                  RANK() OVER (
-                    ORDER BY "t6"."ratings" DESC
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-                  ) - 1 AS "place"
-                FROM (
-                  SELECT
-                    *
-                  FROM "customer_totals" AS "t2"
-                  WHERE
-                    "t2"."company" = 'Amazon'
-                ) AS "t6"
-              ) AS "t10"
-              WHERE
-                "t10"."place" < 5
-            ) AS "t14"
-              ON "t3"."customer_id" = "t14"."customer_id"
-            INNER JOIN (
-              SELECT
-                *
-              FROM "dim_product" AS "t1"
-              WHERE
-                "t1"."company" = 'Amazon'
-            ) AS "t8"
-              ON "t3"."product_key" = "t8"."product_key"
-          ) AS "t16"
-          GROUP BY
-            1
-        ) AS "t18"
-        ORDER BY
-          "t18"."ratings" DESC,
-          "t18"."products" DESC,
-          "t18"."customer_id" ASC
-        LIMIT 5
-      ) AS "t22"
-    ) AS "t24"
-  ) AS "t26"
+        *
+      FROM "t9" AS "t10"
+      WHERE
+        "t10"."company" = 'Amazon'
+      ORDER BY
+        "t10"."ratings" DESC,
+        "t10"."products" DESC,
+        "t10"."customer_id" ASC
+      LIMIT 5
+    ) AS "t13"
+  ) AS "t15"
   UNION ALL
   SELECT
     *
   FROM (
     SELECT
-      "t25"."customer_id",
-      "t25"."ratings",
-      "t25"."products",
-      "t25"."rank",
-      'Netflix' AS "company"
+      "t14"."company",
+      "t14"."customer_id",
+      "t14"."ratings",
+      "t14"."products",
+      (
+        ROW_NUMBER() OVER (
+          ORDER BY "t14"."ratings" DESC, "t14"."products" DESC, "t14"."customer_id" ASC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1
+      ) + 1 AS "rank"
     FROM (
       SELECT
-        "t23"."customer_id",
-        "t23"."ratings",
-        "t23"."products",
-        (
-          ROW_NUMBER() OVER (
-            ORDER BY "t23"."ratings" DESC, "t23"."products" DESC, "t23"."customer_id" ASC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-          ) - 1
-        ) + 1 AS "rank"
-      FROM (
-        SELECT
-          *
-        FROM (
-          SELECT
-            "t17"."customer_id",
-            MAX("t17"."ratings") AS "ratings",
-            COUNT(DISTINCT "t17"."product_key") AS "products"
-          FROM (
-            SELECT
-              "t3"."product_key",
-              "t3"."time_key",
-              "t3"."customer_id",
-              "t3"."star_rating",
-              "t3"."year",
-              "t15"."ratings",
-              "t9"."product_id",
-              "t9"."company",
-              "t9"."title",
-              "t9"."title_key",
-              "t9"."year_released"
-            FROM "fact_rating" AS "t3"
-            INNER JOIN (
-              SELECT
-                "t11"."customer_id",
-                "t11"."ratings"
-              FROM (
-                SELECT
-                  "t7"."company",
-                  "t7"."customer_id",
-                  "t7"."ratings",
-                  RANK() OVER (
-                    ORDER BY "t7"."ratings" DESC
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-                  ) - 1 AS "place"
-                FROM (
-                  SELECT
-                    *
-                  FROM "customer_totals" AS "t2"
-                  WHERE
-                    "t2"."company" = 'Netflix'
-                ) AS "t7"
-              ) AS "t11"
-              WHERE
-                "t11"."place" < 5
-            ) AS "t15"
-              ON "t3"."customer_id" = "t15"."customer_id"
-            INNER JOIN (
-              SELECT
-                *
-              FROM "dim_product" AS "t1"
-              WHERE
-                "t1"."company" = 'Netflix'
-            ) AS "t9"
-              ON "t3"."product_key" = "t9"."product_key"
-          ) AS "t17"
-          GROUP BY
-            1
-        ) AS "t19"
-        ORDER BY
-          "t19"."ratings" DESC,
-          "t19"."products" DESC,
-          "t19"."customer_id" ASC
-        LIMIT 5
-      ) AS "t23"
-    ) AS "t25"
-  ) AS "t27"
-) AS "t28"
+        *
+      FROM "t9" AS "t10"
+      WHERE
+        "t10"."company" = 'Netflix'
+      ORDER BY
+        "t10"."ratings" DESC,
+        "t10"."products" DESC,
+        "t10"."customer_id" ASC
+      LIMIT 5
+    ) AS "t14"
+  ) AS "t16"
+) AS "t17"
 ORDER BY
-  "t28"."company" ASC,
-  "t28"."rank" ASC;
+  "t17"."company" ASC,
+  "t17"."rank" ASC;

@@ -160,18 +160,17 @@ def most_rated(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
 
 
 def busiest_customers(customer_totals: ir.Table, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    return ibis.union(*(_busiest_of(company, customer_totals, fact_rating, dim_product) for company in COMPANIES))
-
-
-def _busiest_of(company: str, customer_totals: ir.Table, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
     """Distinct products are counted for the few customers who can be among the first five, not for all."""
-    counts = customer_totals.filter(customer_totals.company == company)
-    ranked = counts.mutate(place=ibis.rank().over(order_by=counts.ratings.desc()))
-    first = ranked.filter(ranked.place < 5).select("customer_id", "ratings")
-    theirs = fact_rating.join(first, "customer_id").join(_products_of(dim_product, company), "product_key")
-    busiest = theirs.group_by("customer_id").agg(ratings=theirs.ratings.max(), products=theirs.product_key.nunique())
-    top = _top(busiest, 5, busiest.ratings.desc(), busiest.products.desc(), busiest.customer_id)
-    return top.mutate(company=ibis.literal(company))
+    most_first = ibis.window(group_by="company", order_by=customer_totals.ratings.desc())
+    ranked = customer_totals.mutate(place=ibis.rank().over(most_first))
+    first = ranked.filter(ranked.place < 5).select("company", "customer_id", "ratings")
+    theirs = fact_rating.join(first, "customer_id").join(dim_product, ["company", "product_key"])
+    busiest = theirs.group_by("company", "customer_id").agg(
+        ratings=theirs.ratings.max(), products=theirs.product_key.nunique()
+    )
+    order = (busiest.ratings.desc(), busiest.products.desc(), busiest.customer_id)
+    tops = (_top(busiest.filter(busiest.company == company), 5, *order) for company in COMPANIES)
+    return ibis.union(*tops)
 
 
 def _last_day(

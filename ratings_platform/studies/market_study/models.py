@@ -136,14 +136,18 @@ def product_totals(fact_rating: ir.Table) -> ir.Table:
     )
 
 
-def customer_totals(fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    """The ratings of each customer, counted vendor by vendor: grouping by a number alone is twice as fast."""
-    return ibis.union(*(_totals_of(company, fact_rating, dim_product) for company in t.COMPANIES))
+def customer_totals(ratings: ir.Table) -> ir.Table:
+    """The ratings of each customer.
+
+    From silver, where each row names its vendor: joining 80 million facts to their products costs five times as much.
+    Vendor by vendor, since grouping by a number alone is twice as fast.
+    """
+    return ibis.union(*(_totals_of(company, ratings) for company in t.COMPANIES))
 
 
-def _totals_of(company: str, fact_rating: ir.Table, dim_product: ir.Table) -> ir.Table:
-    ratings = fact_rating.semi_join(dim_product.filter(dim_product.company == company), "product_key")
-    counts = ratings.group_by("customer_id").agg(ratings=ratings.count())
+def _totals_of(company: str, ratings: ir.Table) -> ir.Table:
+    theirs = ratings.filter(ratings.company == company)
+    counts = theirs.group_by("customer_id").agg(ratings=theirs.count())
     return counts.select(company=ibis.literal(company), customer_id=counts.customer_id, ratings=counts.ratings)
 
 

@@ -213,7 +213,7 @@ PRODUCT_TOTALS = Table(
 CUSTOMER_TOTALS = Table(
     "gold",
     "customer_totals",
-    "One row per customer of a vendor: an aggregate of fact_rating, so that questions on customers need not read it.",
+    "One row per customer of a vendor: an aggregate, so that questions on customers need not read all ratings.",
     (
         _company(),
         Column("customer_id", "int64", "The vendor's customer id."),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import date
 
 import duckdb
 import ibis
@@ -16,7 +17,7 @@ from ratings_platform_tests.studies.market_study.oracle import Answers, Product,
 
 pytestmark = pytest.mark.unit
 
-TABLES = {table.name: table for table in t.GOLD}
+TABLES = {table.name: table for table in (t.RATINGS, *t.GOLD)}
 NAMES = [q.table.name for q in QUESTIONS]
 DIALECTS = ("duckdb", "mysql", "pyspark", "trino")
 DUCKDB_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "float64": "DOUBLE", "date": "DATE"}
@@ -51,12 +52,33 @@ def of_one(company: str, seed: int) -> tuple[list[Product], list[Rating]]:
 
 def connect(products: list[Product], facts: list[Rating]) -> ibis.BaseBackend:
     con = ibis.duckdb.connect()
-    for table, rows in ((t.DIM_PRODUCT, products), (t.FACT_RATING, facts)):
-        con.create_table(table.name, pa.Table.from_pylist([r._asdict() for r in rows], schema=table.arrow_schema))
+    for name, rows in given(products, facts).items():
+        con.create_table(name, rows)
     for table in (t.DIM_TIME, t.PRODUCT_TOTALS, t.CUSTOMER_TOTALS):
         model = next(m for m in GOLD if m.table is table)
         con.create_table(table.name, con.to_pyarrow(model.expression(TABLES, {})).cast(table.arrow_schema))
     return con
+
+
+def given(products: list[Product], facts: list[Rating]) -> dict[str, pa.Table]:
+    """The tables that the others follow from."""
+    dimension, fact = ([row._asdict() for row in rows] for rows in (products, facts))
+    rows_of_table = {t.DIM_PRODUCT: dimension, t.FACT_RATING: fact, t.RATINGS: silver(products, facts)}
+    return {table.name: pa.Table.from_pylist(rows, table.arrow_schema) for table, rows in rows_of_table.items()}
+
+
+def silver(products: list[Product], facts: list[Rating]) -> list[dict[str, object]]:
+    """The ratings that became the facts."""
+    by_key = {product.product_key: product for product in products}
+    return [
+        {
+            **fact._asdict(),
+            "product_id": by_key[fact.product_key].product_id,
+            "company": by_key[fact.product_key].company,
+            "review_date": date.fromisoformat(str(fact.time_key)),
+        }
+        for fact in facts
+    ]
 
 
 def expression(question: Question, weight: float = 100.0) -> ibis.Table:
@@ -172,9 +194,8 @@ def test_duckdb_reads_the_sql_as_printed() -> None:
     """The SQL shown to people runs as it stands, without Ibis around it."""
     products, facts = DATA["seed 1"]
     con = duckdb.connect()
-    for table, rows in ((t.DIM_PRODUCT, products), (t.FACT_RATING, facts)):
-        arrow = pa.Table.from_pylist([r._asdict() for r in rows], schema=table.arrow_schema)
-        con.register(table.name, arrow)
+    for name, rows in given(products, facts).items():
+        con.register(name, rows)
     for table in (t.DIM_TIME, t.PRODUCT_TOTALS, t.CUSTOMER_TOTALS):
         model = next(m for m in GOLD if m.table is table)
         con.execute(f"create table {table.name} as {ibis.to_sql(model.expression(TABLES, {}), dialect='duckdb')}")
