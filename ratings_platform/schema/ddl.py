@@ -53,18 +53,19 @@ def create_mysql_table(
     collation: str = "utf8mb4_bin",
     years: Collection[int] | None = None,
     indexes: Sequence[Sequence[str]] = (),
+    unless_there: bool = False,
 ) -> str:
     """CREATE TABLE for MySQL and MariaDB, with key, indexes and comments; cut by year where `years` are given.
 
     Texts of keys, references and listed values are VARCHAR, others MEDIUMTEXT (16 MiB).
     """
-    lines = [_mysql_column(table, column) for column in table.columns]
-    # A unique key has to hold the column by which the table is cut, and a table that is exchanged has the same keys.
-    if table.key and (table.partition_by is None or table.partition_by in table.key):
-        lines.append(f"PRIMARY KEY ({_mysql_names(table.key)})")
+    lines = [mysql_column(table, column) for column in table.columns]
+    if key := mysql_key(table):
+        lines.append(f"PRIMARY KEY ({_mysql_names(key)})")
     lines += [mysql_index(index) for index in indexes]
+    create = "CREATE TABLE IF NOT EXISTS" if unless_there else "CREATE TABLE"
     sql = (
-        f"CREATE TABLE {mysql_name(name or table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
+        f"{create} {mysql_name(name or table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
         f" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={collation}"
         f" COMMENT={mysql_text(table.description[:_TABLE_COMMENT])}"
     )
@@ -80,9 +81,30 @@ def mysql_partition(year: int) -> str:
     return f"PARTITION `y{int(year)}` VALUES IN ({int(year)})"
 
 
+def mysql_key(table: Table) -> tuple[str, ...]:
+    """The columns of the PRIMARY KEY; none where it cannot be declared."""
+    # A unique key has to hold the column by which the table is cut, and a table that is exchanged has the same keys.
+    return table.key if table.partition_by is None or table.partition_by in table.key else ()
+
+
+def mysql_column(table: Table, column: Column) -> str:
+    """The definition of a column."""
+    about = mysql_text(column.description[:_COLUMN_COMMENT])
+    return f"{mysql_name(column.name)} {mysql_type(table, column)} COMMENT {about}"
+
+
+def mysql_type(table: Table, column: Column) -> str:
+    """Type and NULL or NOT NULL."""
+    return f"{_mysql_type(table, column)} {'NULL' if column.nullable else 'NOT NULL'}"
+
+
+def mysql_index_name(columns: Sequence[str]) -> str:
+    return "by_" + "_".join(columns)
+
+
 def mysql_index(columns: Sequence[str]) -> str:
     """The definition of an index; it is named after its columns."""
-    return f"INDEX {mysql_name('by_' + '_'.join(columns))} ({_mysql_names(columns)})"
+    return f"INDEX {mysql_name(mysql_index_name(columns))} ({_mysql_names(columns)})"
 
 
 def mysql_name(name: str) -> str:
@@ -93,12 +115,6 @@ def mysql_name(name: str) -> str:
 def mysql_text(text: str) -> str:
     """A string literal of MySQL; sqlglot leaves its backslashes alone."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _mysql_column(table: Table, column: Column) -> str:
-    null = "NULL" if column.nullable else "NOT NULL"
-    about = mysql_text(column.description[:_COLUMN_COMMENT])
-    return f"{mysql_name(column.name)} {_mysql_type(table, column)} {null} COMMENT {about}"
 
 
 def _mysql_type(table: Table, column: Column) -> str:

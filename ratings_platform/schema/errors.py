@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 
 # Libraries hand on the system's words, not its error number.
 _NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
@@ -23,6 +24,10 @@ class PlatformError(Exception):
         self.problem, self.remedy, self.file, self.line = problem, remedy, file, line
         place = ", ".join(p for p in (file, f"line {line}" if line is not None else None) if p)
         super().__init__(f"{place + ': ' if place else ''}{problem.rstrip('.')}. {remedy}")
+
+    def __reduce__(self) -> tuple[partial[PlatformError], tuple[()]]:
+        """By what it was made from, so that other processes can hand it on."""
+        return partial(type(self), self.problem, remedy=self.remedy, file=self.file, line=self.line), ()
 
 
 class SettingsError(PlatformError):

@@ -44,10 +44,15 @@ REJECTS = rejects_table("rejects")
 
 
 class SourceFile(NamedTuple):
-    """A plain (unpacked) file to read: the vendor's name for it, and where its bytes are now."""
+    """A plain (unpacked) file to read: the vendor's name for it, and where its bytes are now.
+
+    Without `from_start` they are a later piece of the vendor's file (see `Ingest.cut`): what only a file's beginning
+    holds or shows is not to be looked for there.
+    """
 
     name: str
     path: Path
+    from_start: bool = True
 
 
 class Count(NamedTuple):

@@ -6,9 +6,11 @@ belong here: any particular study, and what is made of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
@@ -36,8 +38,11 @@ class VendorFiles:
 class Ingest:
     """A bronze table and the reader that fills it from vendor files whose names match one of `patterns`.
 
-    `known` names bronze tables, read before, that the rows may refer to. Files matching `together` are many small
-    ones that are read as one unit.
+    `known` names bronze tables, read before, that the rows may refer to: small ones, since every reader holds them.
+    Files matching `together` are many small ones that are read as one unit.
+
+    `cut` matches, in the bytes of a file, what it may be cut after: pieces, each read by itself, then have the rows and
+    rejects of the whole, and so have several files read apart. Without it a unit is always read in one go.
     """
 
     table: Table
@@ -46,6 +51,7 @@ class Ingest:
     reader: Reader
     known: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
+    cut: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,9 @@ class Plot:
 class Study:
     """A whole study. `years` are its partitions; `warehouse` names the gold tables that the warehouse holds.
 
+    `migrations` is the folder of the numbered steps by which a warehouse that keeps a schema (MySQL) gets to its
+    tables; without one, tables are made when they are loaded and never changed.
+
     Names of tables are the study's own: no other study may use them, and each has a `rejects` table of its own.
     """
 
@@ -93,9 +102,15 @@ class Study:
     reconciliations: tuple[Reconciliation, ...] = ()
     plots: tuple[Plot, ...] = ()
     rejects: Table = REJECTS
+    migrations: Path | None = None
 
     @cached_property
     def tables(self) -> dict[str, Table]:
         """All declared tables by name, in the order in which they are made."""
         made = [*(i.table for i in self.ingests), self.rejects, *(m.table for m in (*self.models, *self.questions))]
         return {table.name: table for table in made}
+
+    @cached_property
+    def warehouse_tables(self) -> tuple[Table, ...]:
+        """All tables of the warehouse: some of gold, and the answers."""
+        return (*(self.tables[name] for name in self.warehouse), *(question.table for question in self.questions))

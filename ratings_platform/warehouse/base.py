@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.schema.files import Scan
+from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
 
 
@@ -22,6 +23,12 @@ class Warehouse(Protocol):
     kind: str
     uri: str
     """Where it is, without secrets."""
+
+    def migrate(self, study: Study) -> Sequence[object]:
+        """Bring a study's tables to what they should be before they are loaded; the steps taken, told by `str`.
+
+        One look when there is nothing to do.
+        """
 
     def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
         """Replace a table by the rows of a scan, or some `years` of a partitioned one; returns rows loaded.

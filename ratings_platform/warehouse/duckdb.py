@@ -20,6 +20,7 @@ from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.scans import duckdb_types, scan_sql
 from ratings_platform.schema.sql import compiled, quoted
+from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
 
 _LOCK_WAIT_SECONDS = 20.0
@@ -41,6 +42,10 @@ class DuckDBWarehouse:
         self._lock_wait = lock_wait
         self._waited_in_vain = False
         self._kept: duckdb.DuckDBPyConnection | None = None
+
+    def migrate(self, study: Study) -> Sequence[object]:
+        """Nothing to do: tables are made when they are loaded."""
+        return ()
 
     def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
         """Replace a table by the rows of a scan, or some `years` of a partitioned one; returns rows loaded.

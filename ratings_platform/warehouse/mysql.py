@@ -1,15 +1,17 @@
 """The warehouse in a MySQL 8 or MariaDB (10.11 and later) database.
 
-Belongs here: what becomes of a table when it is loaded (beside the live one, then swapped in one step), and asking the
-warehouse questions. Does not belong here: connections and faults (`mysql_session`), moving rows (`mysql_loading`).
+Belongs here: what becomes of a table when it is loaded (beside the live one, then swapped in one step), who may change
+it when, and asking the warehouse questions. Does not belong here: connections and faults (`mysql_session`), moving rows
+(`mysql_loading`), the steps by which tables change (`mysql_migrations`).
 
-The user needs SELECT, INSERT, CREATE, DROP and ALTER on the database, and nothing else: no INDEX (ALTER adds them), no
-FILE (the client sends local files), no LOCK TABLES, no PROCESS, nothing global. SELECT is enough for asking.
+The user needs SELECT, INSERT, UPDATE, CREATE, DROP and ALTER on the database, and nothing else: no INDEX (ALTER adds
+them), no FILE (the client sends local files), no LOCK TABLES, no PROCESS, nothing global. SELECT is enough for asking;
+UPDATE is for the number of the last migration alone.
 
 Tables cut by year are loaded a year at a time into a table of its own, `<table>__<year>`, which EXCHANGE PARTITION
 swaps in; others into `<table>__new`, which RENAME TABLE swaps in. What a killed load leaves of these, the next one
 removes. A named lock of the server keeps two loads of one table apart; it goes with the connection that holds it, and
-that connection does the swapping.
+that connection does the swapping. Migrations take the locks of all their study's tables.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -28,13 +30,23 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pymysql
 
-from ratings_platform.schema.ddl import create_mysql_table, mysql_index, mysql_name, mysql_partition
+from ratings_platform.schema.ddl import (
+    create_mysql_table,
+    mysql_index,
+    mysql_index_name,
+    mysql_name,
+    mysql_partition,
+)
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.sql import compiled
+from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
+from ratings_platform.warehouse import mysql_catalogue as catalogue
+from ratings_platform.warehouse import mysql_migrations as migrating
 from ratings_platform.warehouse.mysql_address import MySQLAddress
 from ratings_platform.warehouse.mysql_loading import load_rows
+from ratings_platform.warehouse.mysql_migrations import Migration, version_table
 from ratings_platform.warehouse.mysql_session import Session, session, told_faults
 
 _LOCK_WAIT_SECONDS = 300.0
@@ -72,7 +84,7 @@ class MySQLWarehouse:
         """
         if years is not None and table.partition_by is None:
             raise ValueError(f"table {table.path} is not cut by year")
-        with self._connect() as opened, self._alone(opened, table):
+        with self._connect() as opened, self._alone(opened, table.name):
             self._remove_leftovers(opened, table)
             try:
                 if table.partition_by is None:
@@ -94,7 +106,7 @@ class MySQLWarehouse:
     def columns(self, table: Table) -> dict[str, str]:
         """Names and types of a table's columns as the warehouse has them; empty when it has no such table."""
         with self._connect() as opened:
-            return {name: kind for name, kind, *_ in _columns(opened, table.name)}
+            return catalogue.columns(opened, table.name)
 
     def row_count(self, table: Table) -> int:
         return int(self.rows(table.unbound().aggregate(n=ibis._.count()))["n"][0].as_py())
@@ -127,6 +139,38 @@ class MySQLWarehouse:
             finally:
                 self._kept = None
 
+    # --- the schema -------------------------------------------------------------------------------------------------
+
+    def migrations(self, study: Study) -> list[Migration]:
+        with self._connect() as opened:
+            return migrating.migrations(opened, study)
+
+    def migrate(self, study: Study) -> list[Migration]:
+        """Apply a study's pending migrations, when nobody loads its tables; returns what was applied."""
+        if study.migrations is None:
+            return []
+        with self._connect() as opened, ExitStack() as locks:
+            if all(migration.applied for migration in migrating.migrations(opened, study)):
+                return []
+            for name in (version_table(study), *(table.name for table in study.warehouse_tables)):
+                locks.enter_context(self._alone(opened, name))
+            return migrating.apply(opened, study, self._address)
+
+    def drift(self, study: Study) -> list[str]:
+        """Where a study's tables are not as declared, a line each. Makes an empty table and removes it again."""
+        scratch = f"{version_table(study)}__declared"
+        found = []
+        with self._connect() as opened, self._alone(opened, version_table(study)):
+            for table in study.warehouse_tables:
+                try:
+                    _drop(opened, scratch)
+                    opened.execute(self._create(opened, table, scratch))
+                    differing = _differences(opened, table.name, scratch)
+                finally:
+                    _drop(opened, scratch)
+                found += [f"table {table.name}: {difference}" for difference in differing]
+        return found
+
     # --- loading ----------------------------------------------------------------------------------------------------
 
     def _replace(self, opened: Session, table: Table, scan: Scan) -> int:
@@ -144,7 +188,7 @@ class MySQLWarehouse:
         present = self._made_beside(opened, table, new)
         _drop(opened, new)
         if not present:
-            opened.execute(self._create(opened, table, table.name, cut=True))
+            opened.execute(self._create(opened, table, table.name))
         partitions = self._partitions(opened, table)
         rows = scan.rows_by_year()
         wanted = set(years) if years is not None else rows.keys() | partitions.keys()
@@ -169,14 +213,14 @@ class MySQLWarehouse:
     def _load_year(self, table: Table, scan: Scan, year: int) -> int:
         side = f"{table.name}__{year}"
         with self._connect(local_infile=True) as loading:
-            loading.execute(self._create(loading, table, side, indexed=False))
+            loading.execute(self._create_side(loading, table, side))
             return self._fill(loading, table, side, scan)
 
     def _fill(self, loading: Session, table: Table, name: str, scan: Scan) -> int:
         """Rows first, then indexes: building one from all its rows is several times faster than row by row."""
         loaded = load_rows(loading, name, scan, self._memory_limit) if scan.files else 0
-        found = {index for index, *_ in _index_columns(loading, name)}
-        missing = [columns for columns in table.indexes if f"by_{'_'.join(columns)}" not in found]
+        found = catalogue.indexes(loading, name)
+        missing = [columns for columns in table.indexes if f"index {mysql_index_name(columns)}" not in found]
         if missing:
             loading.execute(f"ALTER TABLE {mysql_name(name)} " + ", ".join(f"ADD {mysql_index(c)}" for c in missing))
         loading.fetch(f"ANALYZE TABLE {mysql_name(name)}")
@@ -194,34 +238,37 @@ class MySQLWarehouse:
     def _made_beside(self, opened: Session, table: Table, new: str) -> bool:
         """Make the table as declared under another name; whether there is one to replace, which must be like it."""
         opened.execute(self._create(opened, table, new))
-        present = bool(_columns(opened, table.name))
+        present = bool(catalogue.columns(opened, table.name))
         if present:
             differing = _differences(opened, table.name, new)
             if differing:
                 raise self._drifted(table, differing)
         return present
 
-    def _create(self, opened: Session, table: Table, name: str, *, cut: bool = False, indexed: bool = True) -> str:
-        indexes = table.indexes if indexed else ()
-        return create_mysql_table(table, name, collation=opened.collation, years=() if cut else None, indexes=indexes)
+    def _create(self, opened: Session, table: Table, name: str) -> str:
+        """The table as declared; cut by year, though it has none yet."""
+        return create_mysql_table(table, name, collation=opened.collation, years=(), indexes=table.indexes)
+
+    def _create_side(self, opened: Session, table: Table, name: str) -> str:
+        """A table for the rows of one year, which get their indexes later."""
+        return create_mysql_table(table, name, collation=opened.collation)
 
     def _partitions(self, opened: Session, table: Table) -> dict[int, str]:
         """Names of the partitions by year."""
         found = opened.fetch(
-            "SELECT partition_method, partition_expression, partition_description, partition_name"
-            " FROM information_schema.partitions WHERE table_schema = DATABASE() AND table_name = %s",
+            "SELECT partition_description, partition_name FROM information_schema.partitions"
+            " WHERE table_schema = DATABASE() AND table_name = %s",
             table.name,
         )
-        if {(method, str(by).strip("`")) for method, by, *_ in found} != {("LIST", table.partition_by)}:
-            raise self._drifted(table, ["its partitions"])
-        return {int(years): name for *_, years, name in found if str(years).isdecimal()}
+        return {int(years): name for years, name in found if str(years).isdecimal()}
 
     def _drifted(self, table: Table, differing: Sequence[str]) -> PlatformError:
         return PlatformError(
-            f"table {table.name} is not as declared: {', '.join(differing)}",
+            f"table {table.name} is not as declared: {'; '.join(differing)}",
             file=self.uri,
             remedy=f"Undo the change, or rename the table out of the way (it is left as it is), and load it anew with "
-            f"all years: ratings-platform run --only warehouse/{table.name}",
+            f"all years: ratings-platform run --only warehouse/{table.name}. Where the declaration was changed: "
+            "ratings-platform migrations new 'what changed'",
         )
 
     def _remove_leftovers(self, opened: Session, table: Table) -> None:
@@ -232,15 +279,15 @@ class MySQLWarehouse:
                 _drop(opened, name)
 
     @contextmanager
-    def _alone(self, opened: Session, table: Table) -> Iterator[None]:
-        """The only load of this table on the server, while in the block."""
-        lock = _lock_name(self._address.database, table)
+    def _alone(self, opened: Session, name: str) -> Iterator[None]:
+        """The only one who loads or changes this table on the server, while in the block."""
+        lock = _lock_name(self._address.database, name)
         deadline = time.monotonic() + self._lock_wait
         while not opened.value("SELECT GET_LOCK(%s, %s)", lock, min(1.0, self._lock_wait)):
             if time.monotonic() >= deadline:
                 holder = opened.value("SELECT IS_USED_LOCK(%s)", lock)
                 raise PlatformError(
-                    f"table {table.name} is being loaded by another run (connection {holder} of the server)",
+                    f"table {name} is being loaded or changed by another run (connection {holder} of the server)",
                     file=self.uri,
                     remedy=f"Wait until it has finished, or end it (KILL {holder}), and run again.",
                 )
@@ -289,50 +336,16 @@ def _typed(values: Sequence[Any], dtype: pa.DataType) -> pa.Array:
     return pa.array(values, dtype)
 
 
-def _columns(opened: Session, name: str) -> list[tuple[Any, ...]]:
-    """Columns in order, with all that makes two tables alike for the server."""
-    return opened.fetch(
-        "SELECT column_name, column_type, is_nullable, collation_name, column_default, extra"
-        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
-        " ORDER BY ordinal_position",
-        name,
-    )
-
-
-def _index_columns(opened: Session, name: str) -> list[tuple[Any, ...]]:
-    return opened.fetch(
-        "SELECT index_name, seq_in_index, column_name, sub_part, non_unique FROM information_schema.statistics"
-        " WHERE table_schema = DATABASE() AND table_name = %s",
-        name,
-    )
-
-
-def _differences(opened: Session, one: str, other: str) -> list[str]:
-    """What tells two tables apart, in words: columns first, then indexes, then how they are stored."""
-    columns = [_columns(opened, name) for name in (one, other)]
-    if columns[0] != columns[1]:
-        changed = sorted({column[0] for column in set(columns[0]) ^ set(columns[1])})
-        return [f"column {name}" for name in changed] or ["the order of its columns"]
-    indexes = [set(_index_columns(opened, name)) for name in (one, other)]
-    if indexes[0] != indexes[1]:
-        return [f"index {name}" for name in sorted({index[0] for index in indexes[0] ^ indexes[1]})]
-    stored = [
-        opened.fetch(
-            "SELECT engine, row_format, table_collation FROM information_schema.tables"
-            " WHERE table_schema = DATABASE() AND table_name = %s",
-            name,
-        )
-        for name in (one, other)
-    ]
-    return [] if stored[0] == stored[1] else ["its engine, row format or collation"]
+def _differences(opened: Session, found: str, declared: str) -> list[str]:
+    return catalogue.differences(catalogue.describe(opened, found), catalogue.describe(opened, declared))
 
 
 def _drop(opened: Session, name: str) -> None:
     opened.execute(f"DROP TABLE IF EXISTS {mysql_name(name)}")
 
 
-def _lock_name(database: str, table: Table) -> str:
-    name = f"ratings_platform.{database}.{table.name}"
+def _lock_name(database: str, table: str) -> str:
+    name = f"ratings_platform.{database}.{table}"
     if len(name) <= _LOCK_NAME_LENGTH:
         return name
     return "ratings_platform." + hashlib.sha256(name.encode()).hexdigest()[: _LOCK_NAME_LENGTH - 17]

@@ -32,7 +32,7 @@ _SETTINGS = (
 _LOCAL_INFILE_REFUSED = {ER.NOT_ALLOWED_COMMAND, 3948, 4166, 2068}
 _SOCKET_AUTHENTICATION, _TLS_WANTED, _KEY_WANTED = 1698, 3159, 3750
 
-_PRIVILEGES = "Grant SELECT, INSERT, CREATE, DROP and ALTER on the database to the user."
+_PRIVILEGES = "Grant SELECT, INSERT, UPDATE, CREATE, DROP and ALTER on the database to the user."
 _SPACE = "Free some space on the server and run again; readers still see the last version."
 _REMEDIES = {
     ER.ACCESS_DENIED_ERROR: "Check user and password: RATINGS_WAREHOUSE, RATINGS_WAREHOUSE_PASSWORD.",

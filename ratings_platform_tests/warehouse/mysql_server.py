@@ -23,7 +23,7 @@ from ratings_platform.warehouse.mysql import MySQLWarehouse
 from ratings_platform.warehouse.mysql_address import MySQLAddress
 
 # What the platform asks for, and nothing more.
-PRIVILEGES = "SELECT, INSERT, CREATE, DROP, ALTER"
+PRIVILEGES = "SELECT, INSERT, UPDATE, CREATE, DROP, ALTER"
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin")
 _QUICK = (
     "--innodb-flush-log-at-trx-commit=2",

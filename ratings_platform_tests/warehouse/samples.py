@@ -8,6 +8,9 @@ from typing import Any
 
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.files import Scan
+from ratings_platform.schema.models import Model
+from ratings_platform.schema.study import Study
+from ratings_platform.schema.tables import Table
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
 from ratings_platform_tests.lake.samples import MARKS, Row, put
 
@@ -29,3 +32,10 @@ def content(warehouse: DuckDBWarehouse) -> list[tuple[Any, ...]]:
 
 def as_marks(*rows: Row) -> list[tuple[Any, ...]]:
     return [(*row, row[2].year) for row in rows]
+
+
+def study_of(migrations: Path | None, *tables: Table) -> Study:
+    """A study of nothing but tables of a warehouse."""
+    names = tuple(table.name for table in tables)
+    models = tuple(Model(table, table.unbound) for table in tables)
+    return Study("throw-away", "", (), (), (), models, (), names, object, print, migrations=migrations)

@@ -42,6 +42,10 @@ CAPTIONS = r'^\ufeff?"?[A-Za-z][\w ]*"?,"?[A-Za-z][\w ]*"?,"?[A-Za-z]'
 
 Faults = Sequence[tuple[Reason, pl.Expr]]
 
+# What files may be cut after. No line is decided by one above a film header that can be read.
+BEFORE_FILM_HEADER = re.compile(rb"\n(?=[1-9][0-9]{0,8}:\r?\n)")
+BEFORE_LINE = re.compile(rb"\n")
+
 
 # --- A first look at each file ---------------------------------------------------------------------------------------
 
@@ -88,6 +92,8 @@ def _look(line: str) -> str | None:
 
 def _refuse_other_kinds(file: SourceFile, wanted: str) -> None:
     """One good line among the first is enough: single bad lines are rejects, not a reason to refuse the file."""
+    if not file.from_start:
+        return
     seen = Counter(_look(line) for line in _opening(file))
     if wanted not in seen:
         raise _other_kind(file, wanted, next((kind for kind, _ in seen.most_common() if kind), None))
@@ -99,6 +105,8 @@ def _other_kind(file: SourceFile, wanted: str, found: str | None) -> SourceError
 
 
 def _refuse_other_columns(file: SourceFile) -> None:
+    if not file.from_start:
+        return
     first = _opening(file)[0]
     found, wanted = first.split("\t"), [c.name for c in RATINGS_AMAZON.columns]
     if found == wanted:
@@ -179,7 +187,16 @@ def _scan_lossy(files: Sequence[SourceFile]) -> pl.LazyFrame:
         glob=False,
     )
     bad = pl.Series(_undecodable(files), dtype=pl.UInt32)
-    return lines.with_columns(pl.col("line").fill_null(""), undecodable=pl.col("index").is_in(bad.implode()))
+    # A CSV parser drops the byte order mark that opens a file.
+    path, marked = pl.col("path"), [str(f.path) for f in files if _is_marked(f)]
+    mark = pl.when(path.is_in(marked) & path.ne_missing(path.shift())).then(pl.lit("\ufeff")).otherwise(pl.lit(""))
+    line = mark + pl.col("line").fill_null("")
+    return lines.with_columns(line=line, undecodable=pl.col("index").is_in(bad.implode()))
+
+
+def _is_marked(file: SourceFile) -> bool:
+    with file.path.open("rb") as opened:
+        return opened.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
 def _undecodable(files: Sequence[SourceFile]) -> Iterator[int]:
@@ -410,7 +427,7 @@ def read_ratings_amazon(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
 
 
 def _read_reviews(file: SourceFile) -> Parsed:
-    is_structure = (pl.col("index") == 1) | _is_blank()
+    is_structure = ((pl.col("index") == 1) & file.from_start) | _is_blank()
     text = _read_text([file], is_structure, is_structure)
     columns, faults = _schema(RATINGS_AMAZON), _review_faults()
     fields = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))

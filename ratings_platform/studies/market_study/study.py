@@ -6,6 +6,7 @@ Belongs here: putting the study's parts together. Does not belong here: the part
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import ibis.expr.types as ir
 
@@ -77,14 +78,22 @@ STUDY = Study(
             readers.read_ratings_netflix,
             known=("movies_netflix",),
             together=("mv_*.txt",),
+            cut=readers.BEFORE_FILM_HEADER,
         ),
-        Ingest(t.RATINGS_AMAZON, "amazon_reviews", ("amazon_reviews_us_*.tsv",), readers.read_ratings_amazon),
+        Ingest(
+            t.RATINGS_AMAZON,
+            "amazon_reviews",
+            ("amazon_reviews_us_*.tsv",),
+            readers.read_ratings_amazon,
+            cut=readers.BEFORE_LINE,
+        ),
     ),
     models=(*models.SILVER, *models.GOLD),
     questions=QUESTIONS,
     warehouse=("dim_time", "dim_product", "fact_rating", "product_totals", "customer_totals"),
     settings=MarketStudySettings,
     write_sample=write_sample,
+    migrations=Path(__file__).with_name("migrations"),
     reconciliations=(
         Reconciliation(
             "no_review_twice",
