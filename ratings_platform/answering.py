@@ -12,26 +12,32 @@ import json
 import textwrap
 from collections.abc import Sequence
 from datetime import date
+from functools import cache, partial
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.engines.duckdb import DuckDBEngine
+from ratings_platform.lake.storage import Storage, open_storage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.documents import data_dictionary
 from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
 from ratings_platform.schema.lineage import column_lineage
 from ratings_platform.schema.models import Question
 from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
-from ratings_platform.settings import Settings, load_study_settings
+from ratings_platform.scratch import own_folder
+from ratings_platform.settings import Settings, aws_region, load_study_settings
 
 # Athena speaks Trino's SQL.
 DIALECTS = {"duckdb": "duckdb", "mysql": "mysql", "spark": "pyspark", "athena": "trino"}
 FORMATS = ("table", "json", "csv", "markdown")
+_DUMPED_ROWS = 1_000_000
 
 
 def answers(study: Study, settings: Settings) -> dict[str, pa.Table]:
@@ -45,9 +51,6 @@ def sql(study: Study, dialect: str, only: str | None = None) -> dict[str, str]:
     if not chosen:
         known = ", ".join(q.table.name for q in study.questions)
         raise PlatformError(f"there is no question {only!r}", remedy=f"Questions: {known}.")
-    if dialect == "spark":
-        # Ibis knows its options for Spark only once the backend was touched.
-        _ = ibis.pyspark
     values = load_study_settings(study.settings).model_dump()
     return {
         q.table.name: _statement(q, compiled(q.expression(study.tables, values), DIALECTS[dialect])) for q in chosen
@@ -65,6 +68,38 @@ def rejects(study: Study, settings: Settings, limit: int | None = None) -> tuple
     listed = rows.order_by(*study.rejects.key)
     found = (counted(rows), listed.limit(limit) if limit else listed)
     return _ask(settings, study.rejects, found[0]), _ask(settings, study.rejects, found[1])
+
+
+def warehouse_dump(study: Study, settings: Settings, used: Sequence[str] = ()) -> str:
+    """The star schema as SQL for MySQL and MariaDB; of the tables named `used`, only rows that others refer to."""
+    from ratings_platform.warehouse.mysql_dump import dump
+
+    tables = [study.tables[name] for name in study.warehouse]
+    scans = {table.name: _scan(settings, table) for table in tables}
+    rows = sum(scan.rows for scan in scans.values())
+    if rows > _DUMPED_ROWS:
+        raise PlatformError(
+            f"the warehouse has {rows:,} rows; a dump is a sample of at most {_DUMPED_ROWS:,}",
+            remedy="Dump a large warehouse with the server's own program, as mariadb-dump.",
+        )
+    asked = {table.name: table.unbound() for table in tables} | {name: _referred(name, tables) for name in used}
+    ordered = {t.name: asked[t.name].order_by(*(t.key or asked[t.name].columns)) for t in tables}
+    found = _engine(settings).many_rows(ordered, scans)
+    return "".join(dump({table: found[table.name] for table in tables}, f"{study.title}: a sample of the warehouse"))
+
+
+def _referred(name: str, tables: Sequence[Table]) -> ir.Table:
+    """The rows of a table that others refer to."""
+    referring = [
+        other.unbound().select(**{column.references.removeprefix(f"{name}."): other.unbound()[column.name]})
+        for other in tables
+        for column in other.columns
+        if column.references and column.references.startswith(f"{name}.")
+    ]
+    if not referring:
+        raise PlatformError(f"no table of the warehouse refers to {name!r}", remedy="Name one that others refer to.")
+    table = next(table for table in tables if table.name == name)
+    return table.unbound().semi_join(ibis.union(*referring), referring[0].columns)
 
 
 def dictionary(study: Study) -> str:
@@ -128,11 +163,25 @@ def shown(value: Any, column: str = "") -> str:
     return str(value)
 
 
+@cache
+def lake(settings: Settings) -> Storage:
+    """The lake that the settings name; copies of what lies elsewhere go into a folder of this process's own."""
+    return open_storage(settings.lake_root, partial(own_folder, settings.scratch), aws_region)
+
+
 def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:
-    scan = LakeTable(settings.lake_root, table).scan()
+    return _engine(settings).rows(expr, {table.name: _scan(settings, table)})
+
+
+def _engine(settings: Settings) -> DuckDBEngine:
+    return DuckDBEngine(settings.memory_limit, settings.scratch, lake(settings).local)
+
+
+def _scan(settings: Settings, table: Table) -> Scan:
+    scan = LakeTable(lake(settings), table).scan()
     if scan.version is None:
         raise PlatformError(f"{table.path} is not materialised yet", file=scan.root, remedy="Run: ratings-platform run")
-    return DuckDBEngine(settings.memory_limit, settings.scratch).rows(expr, {table.name: scan})
+    return scan
 
 
 def _names(question: Question, text: str) -> bool:

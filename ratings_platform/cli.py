@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from dagster import Definitions
     from rich.console import Console
 
+    from ratings_platform.lake.tables import LakeTable
     from ratings_platform.orchestration.running import Outcome, Progress
     from ratings_platform.schema.study import Study
     from ratings_platform.settings import Settings
+    from ratings_platform.warehouse.mysql import MySQLWarehouse
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Film and series ratings: vendor files to a lake, a star schema and answers.",
 )
+
+migrations = typer.Typer(
+    no_args_is_help=True, help="The tables of a MySQL warehouse, as numbered steps. Loading applies them by itself."
+)
+app.add_typer(migrations, name="migrations")
+lake = typer.Typer(no_args_is_help=True, help="Versions of the lake's tables: list them, go back, remove old files.")
+app.add_typer(lake, name="lake")
 
 StudyName = Annotated[str | None, typer.Argument(metavar="STUDY", help="Which study; else the default one.")]
 StudyOption = Annotated[str | None, typer.Option("--study", help="Which study; else the default one.")]
@@ -152,6 +161,21 @@ def sql(
 
 
 @app.command()
+def warehouse_dump(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    used: Annotated[
+        list[str] | None, typer.Option(help="Of this table, only rows that others refer to; may be given again.")
+    ] = None,
+    study: StudyOption = None,
+) -> None:
+    """Write the star schema of a small warehouse as SQL for an empty MySQL or MariaDB database."""
+    from ratings_platform import answering
+
+    text = answering.warehouse_dump(*_open(study), used or ())
+    out.write_text(text, encoding="utf-8")
+
+
+@app.command()
 def rejects(
     rows: Annotated[int, typer.Option(help="How many rows to show; 0 for all.", min=0)] = 20,
     study: StudyOption = None,
@@ -179,6 +203,118 @@ def dictionary(study: StudyName = None) -> None:
     print(made(found), end="")
 
 
+@migrations.command("list")
+def list_migrations(study: StudyName = None) -> None:
+    """Show each migration, and whether the server has had it."""
+    found, warehouse = _migrated(study)
+    if warehouse:
+        listed = [(m.number, m.about, "applied" if m.applied else "pending") for m in warehouse.migrations(found)]
+        _print_table(["number", "what it does", "state"], listed, ())
+
+
+@migrations.command("apply")
+def apply_migrations(study: StudyName = None) -> None:
+    """Apply what is pending."""
+    found, warehouse = _migrated(study)
+    if warehouse:
+        applied = warehouse.migrate(found)
+        print("\n".join(f"applied: {migration}" for migration in applied) or "nothing is pending")
+
+
+@migrations.command("check")
+def check_migrations(study: StudyName = None) -> None:
+    """Compare the server's tables with those declared; exit status 1 when they differ or something is pending."""
+    found, warehouse = _migrated(study)
+    if warehouse is None:
+        return
+    pending = [f"pending: {m}" for m in warehouse.migrations(found) if not m.applied]
+    wrong = pending or warehouse.drift(found)
+    if not wrong:
+        print(f"{len(found.warehouse_tables)} tables are as declared")
+        return
+    print("\n".join(wrong), file=sys.stderr)
+    problem, remedy = "migrations are pending", "Run: ratings-platform migrations apply"
+    if not pending:
+        problem = "the tables are not as declared"
+        remedy = (
+            "Undo what was changed by hand; after a changed declaration: ratings-platform migrations new 'what changed'"
+        )
+    raise PlatformError(problem, file=warehouse.uri, remedy=remedy)
+
+
+@migrations.command("new")
+def new_migration(
+    about: Annotated[str, typer.Argument(help="What it does, in a few words.")], study: StudyOption = None
+) -> None:
+    """Write the next migration from what was declared since the last one. It adds and widens, and never drops data."""
+    from ratings_platform.warehouse.mysql_migrations import write
+
+    path, by_hand = write(_open(study)[0], about)
+    print(path)
+    for change in by_hand:
+        print(f"left to do by hand in that file: {change}", file=sys.stderr)
+
+
+@lake.command("history")
+def lake_history(
+    table: Annotated[str, typer.Argument(help="LAYER/TABLE.")],
+    rows: Annotated[int, typer.Option(help="How many versions to show; 0 for all.", min=0)] = 20,
+    study: StudyOption = None,
+) -> None:
+    """List a table's versions, the newest first."""
+    from ratings_platform.schema.files import readable_size
+
+    found, settings = _open(study)
+    listed = [
+        (
+            str(v.number),
+            f"{v.time:%Y-%m-%d %H:%M:%S}",
+            f"{v.rows:,}",
+            readable_size(v.size),
+            f"version {v.info['restored']} restored" if "restored" in v.info else f"run {v.info.get('run', '?')}",
+        )
+        for v in _lake_tables(found, settings, [table])[0].history(rows or None)
+    ]
+    _print_table(["version", "time (UTC)", "rows", "size", "by"], listed, {0, 2, 3})
+
+
+@lake.command("restore")
+def lake_restore(
+    table: Annotated[str, typer.Argument(help="LAYER/TABLE.")],
+    version: Annotated[int, typer.Argument(help="A version that lake history lists.", min=0)],
+    study: StudyOption = None,
+) -> None:
+    """Go back to an earlier version of a table. Nothing is lost: this can be undone in the same way."""
+    from ratings_platform.orchestration.housekeeping import restore
+
+    found, settings = _open(study)
+    stored = _lake_tables(found, settings, [table])[0]
+    print(f"{table} is as in version {version} again: version {restore(stored, version, found, settings.dagster_home)}")
+    print("What follows from it is as it was; run the study, or what is out of date in the UI, to make it follow.")
+
+
+@lake.command("vacuum")
+def lake_vacuum(
+    tables: Annotated[list[str] | None, typer.Argument(help="LAYER/TABLE …; else all of the study.")] = None,
+    days: Annotated[int, typer.Option(help="Keep what versions of these last days need.", min=1)] = 7,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files.")] = False,
+    study: StudyOption = None,
+) -> None:
+    """Remove files that no version of the last days needs, replaced or left by killed runs."""
+    from ratings_platform.orchestration.resources import Platform
+
+    found, settings = _open(study)
+    if not dry_run:
+        Platform.of(settings).raw.drop_unfinished()
+    total = 0
+    for stored in _lake_tables(found, settings, tables or []):
+        removed = stored.tidy(hours=days * 24, dry_run=dry_run)
+        total += len(removed)
+        for path in removed:
+            print(f"{stored.table.path}/{path}")
+    print(f"{total:,} files {'would be ' if dry_run else ''}removed")
+
+
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000) -> None:
     """Open the Dagster UI on the same data."""
@@ -202,6 +338,31 @@ def _open(name: str | None) -> tuple[Study, Settings]:
     refuse_unknown_names(*(studies.load(other).settings for other in studies.names()))
     load_study_settings(study.settings)
     return study, settings
+
+
+def _lake_tables(study: Study, settings: Settings, paths: Sequence[str]) -> list[LakeTable]:
+    """The study's tables named `layer/table`, as the lake has them; without names, all."""
+    from ratings_platform.orchestration.resources import Platform
+
+    known = {table.path: table for table in study.tables.values()}
+    for path in paths:
+        if path not in known:
+            raise PlatformError(f"there is no table {path!r}", remedy=f"Tables: {', '.join(known)}.")
+    platform = Platform.of(settings)
+    return [platform.table(known[path]) for path in paths or known]
+
+
+def _migrated(name: str | None) -> tuple[Study, MySQLWarehouse | None]:
+    """A study, and the warehouse where it has migrations; without one, that is told."""
+    from ratings_platform.orchestration.resources import Platform
+    from ratings_platform.warehouse.duckdb import DuckDBWarehouse
+
+    study, settings = _open(name)
+    warehouse = Platform.of(settings).warehouse
+    if isinstance(warehouse, DuckDBWarehouse):
+        print("a DuckDB warehouse has no migrations: its tables are made when they are loaded")
+        return study, None
+    return study, cast("MySQLWarehouse", warehouse)
 
 
 def _definitions() -> Definitions:
@@ -270,9 +431,11 @@ def _years(text: str | None, known: tuple[int, ...]) -> tuple[int, ...]:
 
 def _refuse_foreign_lake(study: Study, settings: Settings) -> None:
     """The demo replaces what the lake holds; it must not replace real data."""
+    from ratings_platform.answering import lake
     from ratings_platform.lake.raw import RawStore
 
-    containers = [f["container"] for vendor in study.vendors for f in RawStore(settings.lake_root).load(vendor.name)]
+    raw = RawStore(lake(settings))
+    containers = [f["container"] for vendor in study.vendors for f in raw.load(vendor.name)]
     if any(not Path(c).is_relative_to(settings.home.resolve() / "sample") for c in containers):
         raise PlatformError(
             "the lake holds data that is no sample, which the demo would replace",

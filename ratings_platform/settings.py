@@ -7,8 +7,11 @@ here: anything that acts on a setting. No other module reads the environment.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
+import shlex
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +19,24 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ratings_platform.schema.errors import SettingsError
 
 PREFIX = "RATINGS_"
 _SCHEME = "duckdb:///"
+# What an address has and a folder has not; of :// a Path keeps so much.
+_ELSEWHERE = ":/"
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][\w.-]*)+/?", re.ASCII)
 _PASSWORD = re.compile(r"://[^/]*@")
+# The ways in which a password may come, in the order in which they are declared.
+_PASSWORDS = ("warehouse_password", "warehouse_password_file", "warehouse_password_secret")
+_SECRET_NAME = re.compile(r"[\w/+=.@!:-]+(#.+)?", re.ASCII)
+# What a value of these may be was meant to stay secret, even where it makes no sense.
+_NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
+_SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
+_SPARK_OPTION = re.compile(r"(spark\.[^\s=:]+)(?:\s*[=:]\s*|\s+)(\S.*)", re.DOTALL)
 
 S = TypeVar("S", bound="StudySettings")
 
@@ -44,26 +57,46 @@ class Settings(StudySettings):
 
     home: Path = Field(Path("data"), description="Folder for everything the platform writes.")
     source: str = Field("sample", description="Where vendor files come from: sample, kaggle, or a directory.")
-    lake: Path | None = Field(None, description="Folder of the lake; default $RATINGS_HOME/lake.")
+    lake: str | None = Field(None, description="A folder, or s3://BUCKET/PREFIX; default $RATINGS_HOME/lake.")
     warehouse: str | None = Field(
         None, description="duckdb:///PATH or mysql://USER@HOST:3306/DATABASE; default $RATINGS_HOME/warehouse.duckdb."
     )
     warehouse_password: SecretStr | None = Field(None, description="Password of a MySQL warehouse.")
     warehouse_password_file: Path | None = Field(None, description="File that holds it instead.")
-    engine: Literal["duckdb"] = Field("duckdb", description="What runs the expressions.")
+    warehouse_password_secret: str | None = Field(
+        None,
+        description="Name or ARN of a secret of AWS Secrets Manager that holds it instead; NAME#KEY for a JSON key.",
+    )
+    engine: Literal["duckdb", "spark"] = Field("duckdb", description="What runs the expressions.")
+    spark_master: str | None = Field(None, description="Where Spark runs; default local[*], all cores of this machine.")
+    spark_options: SecretStr | None = Field(None, description="Options for Spark: spark.a=b spark.c=d, or JSON.")
+    spark_options_file: Path | None = Field(None, description="More of them, in a file like Spark's own defaults.")
     sample_ratings: int = Field(200_000, ge=100, description="Ratings in the sample.")
     sample_seed: int = Field(1, ge=0, description="Seed of the sample.")
     reject_threshold: float = Field(0.01, ge=0, le=1, description="Share of rejected rows above which a check warns.")
-    memory_limit: str = Field("2.5GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="Memory that DuckDB may use.")
+    memory_limit: str = Field(
+        "2.5GB",
+        pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$",
+        description="Memory that DuckDB, or Spark on this machine, may use.",
+    )
     owner: str = Field("team:ratings-platform", description="Owner shown for every asset: team:NAME or an address.")
     webhook: SecretStr | None = Field(None, description="URL that failures are posted to, as JSON.")
 
-    @field_validator("home", "lake")
+    @field_validator("home")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        if value is not None and "://" in str(value).replace(":/", "://"):
+    def _absolute(cls, value: Path) -> Path:
+        if _ELSEWHERE in str(value):
             raise ValueError("give a folder on this machine")
-        return value.expanduser().absolute() if value is not None else None
+        return value.expanduser().absolute()
+
+    @field_validator("lake")
+    @classmethod
+    def _folder_or_bucket(cls, value: str | None) -> str | None:
+        if value is None or _S3.fullmatch(value):
+            return value and value.rstrip("/")
+        if _ELSEWHERE in value:
+            raise ValueError("give a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and - _ . /")
+        return str(Path(value).expanduser().absolute())
 
     @field_validator("warehouse")
     @classmethod
@@ -73,6 +106,42 @@ class Settings(StudySettings):
         if value is None or value.startswith("mysql://") or (value.startswith(_SCHEME) and value != _SCHEME):
             return value
         raise ValueError("give duckdb:///PATH or mysql://USER@HOST:3306/DATABASE")
+
+    @field_validator("warehouse_password_secret")
+    @classmethod
+    def _named_secret(cls, value: str | None) -> str | None:
+        if value is not None and not _SECRET_NAME.fullmatch(value):
+            raise ValueError("give the name or ARN of a secret, and #KEY behind it for a key of a JSON secret")
+        return value
+
+    @field_validator("warehouse_password_file", "warehouse_password_secret")
+    @classmethod
+    def _only_password(cls, value: Any, others: ValidationInfo) -> Any:
+        set_too = [name for name in _PASSWORDS if others.data.get(name) is not None]
+        if value is not None and set_too:
+            raise ValueError(f"{PREFIX}{set_too[0].upper()} is set too: set only one of them")
+        return value
+
+    @field_validator("spark_master")
+    @classmethod
+    def _known_master(cls, value: str | None) -> str | None:
+        if value is None or _SPARK_MASTER.fullmatch(value):
+            return value
+        raise ValueError("give local[*], local[N], spark://HOST:PORT, yarn or k8s://ADDRESS")
+
+    @field_validator("spark_options")
+    @classmethod
+    def _options(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _spark_options(value.get_secret_value())
+        return value
+
+    @field_validator("spark_options_file")
+    @classmethod
+    def _options_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            _spark_options_in(value)
+        return value
 
     @field_validator("source")
     @classmethod
@@ -86,7 +155,20 @@ class Settings(StudySettings):
 
     @property
     def lake_root(self) -> str:
-        return str(self.lake or self.home / "lake")
+        """The lake's address: a folder, or `s3://bucket/prefix`."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def fetched(self) -> Path:
+        """Vendor files that the platform fetched itself: with the lake's raw layer, or at home when that is far."""
+        return self.home / "raw" if _S3.fullmatch(self.lake_root) else Path(self.lake_root, "raw")
+
+    @property
+    def spark(self) -> dict[str, str]:
+        """Spark's options as they were given; a master and options of their own count for more than the file."""
+        given = _spark_options_in(self.spark_options_file) if self.spark_options_file else {}
+        given |= _spark_options(self.spark_options.get_secret_value()) if self.spark_options else {}
+        return given | ({"spark.master": self.spark_master} if self.spark_master else {})
 
     @property
     def warehouse_path(self) -> Path:
@@ -131,27 +213,57 @@ def load_study_settings(group: type[S]) -> S:
     return _load(group, {})
 
 
-def warehouse_password() -> str:
-    """The password of a MySQL warehouse, from the environment or a file; asked for at each connecting, kept nowhere."""
-    settings = load_settings()
-    if settings.warehouse_password is not None:
-        return settings.warehouse_password.get_secret_value()
-    if settings.warehouse_password_file is None:
-        return ""
-    try:
-        return settings.warehouse_password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"the file that {PREFIX}WAREHOUSE_PASSWORD_FILE names cannot be read ({type(error).__name__})",
-            file=str(settings.warehouse_password_file),
-            remedy="Name a text file that holds nothing but the password.",
-        ) from None
-
-
 def kaggle_login() -> tuple[str, SecretStr] | None:
     """Kaggle's user name and key, if both are set. A token or a file in ~/.kaggle is read by Kaggle's client itself."""
     name, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     return (name, SecretStr(key)) if name and key else None
+
+
+def aws_region() -> str | None:
+    """The region that the environment names; AWS's client knows only the second name, and its own files beside."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def prepare_for_spark() -> str:
+    """Have this Python run Spark's workers, unless the environment names another; returns the Java that Spark uses."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home, "bin", "java")) if home else "java"
+
+
+def _spark_options(text: str) -> dict[str, str]:
+    """Options from `spark.a=b spark.c="d e"` or a JSON object. Values may be secrets: errors show none."""
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the JSON is broken at character {error.pos + 1}") from None
+        pairs = [(name, json.dumps(v) if isinstance(v, bool | dict | list) else str(v)) for name, v in found.items()]
+    else:
+        try:
+            pairs = [(name, value) for name, _, value in (word.partition("=") for word in shlex.split(text))]
+        except ValueError:
+            raise ValueError("a quotation mark is left open") from None
+    for number, (name, value) in enumerate(pairs, 1):
+        if not _SPARK_OPTION.fullmatch(f"{name}={value}"):
+            raise ValueError(f"option {number} is not like spark.NAME=VALUE; values with blanks stand in quotes")
+    return dict(pairs)
+
+
+def _spark_options_in(file: Path) -> dict[str, str]:
+    """Options from a file like Spark's own spark-defaults.conf."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the file cannot be read ({type(error).__name__})") from None
+    found = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line and not line.startswith("#"):
+            option = _SPARK_OPTION.fullmatch(line)
+            if option is None:
+                raise ValueError(f"line {number} is not like spark.NAME VALUE")
+            found[option[1]] = option[2]
+    return found
 
 
 def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
@@ -159,10 +271,10 @@ def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
         return group(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        shown = "" if name == f"{PREFIX}WEBHOOK" else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
+        name = str(first["loc"][0])
+        shown = "" if name in _NEVER_SHOWN else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
         raise SettingsError(
-            f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}",
+            f"{PREFIX}{name.upper()}{shown}: {first['msg'].removeprefix('Value error, ')}",
             remedy="See .env.example for all settings.",
         ) from None
 

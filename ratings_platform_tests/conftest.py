@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ratings_platform_tests.aws_server import AWSServer
+from ratings_platform_tests.aws_server import running as aws_server_running
+from ratings_platform_tests.lake import faulty_proxy
+from ratings_platform_tests.lake.faulty_proxy import FaultyProxy
+
 if TYPE_CHECKING:
     import dagster as dg
+    from pyspark.sql import SparkSession
 
     from ratings_platform.orchestration.running import Outcome
     from ratings_platform_tests.orchestration.stand import Stand
 
 TIERS = {"unit", "integration", "e2e"}
 SAMPLE_RATINGS, SAMPLE_SEED = 3_000, 7
-_OURS = ("RATINGS_", "DAGSTER_", "KAGGLE_")
+# Java that compiles less well, since little data does not pay for more.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+SPARK_SECRET = ("spark.hadoop.fs.s3a.secret.key", "s3cr3t-of-s3")
+_OURS = ("RATINGS_", "DAGSTER_", "KAGGLE_", "AWS_")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +71,61 @@ def _become(environment: dict[str, str]) -> None:
 def _environment_of_its_own(tmp_path: Path) -> Iterator[None]:
     with environment(tmp_path):
         yield
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AWSServer]:
+    """One server for all tests; each takes names of its own there."""
+    with aws_server_running(tmp_path_factory.mktemp("aws")) as started:
+        yield started
+
+
+@pytest.fixture
+def aws(aws_server: AWSServer, monkeypatch: pytest.MonkeyPatch) -> AWSServer:
+    """The environment of a program that uses the server."""
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return aws_server
+
+
+@pytest.fixture(scope="session")
+def s3_client(aws_server: AWSServer) -> Any:
+    return aws_server.client("s3")
+
+
+@pytest.fixture
+def bucket(aws: AWSServer, s3_client: Any) -> str:
+    """A bucket of a test's own."""
+    name = f"lake-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    return name
+
+
+@pytest.fixture(scope="session")
+def _proxy_process() -> Iterator[FaultyProxy]:
+    with faulty_proxy.running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(aws: AWSServer, _proxy_process: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> FaultyProxy:
+    """The network between a test and the server."""
+    _proxy_process.begin(aws.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _proxy_process.url)
+    return _proxy_process
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], SparkSession]:
+    """Spark on two cores, one session for all tests; a task may fail once. Nothing is started before it is called."""
+    from ratings_platform.engines.spark_session import Sessions
+    from ratings_platform.orchestration.resources import new_session
+    from ratings_platform.settings import prepare_for_spark
+
+    folder = tmp_path_factory.mktemp("spark")
+    java = {"spark.driver.extraJavaOptions": QUICK_JAVA}
+    options = {"spark.master": "local[2,2]", SPARK_SECRET[0]: SPARK_SECRET[1], **java}
+    return Sessions(lambda: options, prepare_for_spark, new_session, "1.5GB", lambda: folder)
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,10 @@ STORES = ("lake", "warehouse", "engines", "sources")
 MAY_IMPORT = {
     "schema": (),
     "settings": ("schema",),
+    "scratch": (),
     **dict.fromkeys(STORES, ("schema",)),
-    "orchestration": (*STORES, "schema", "settings"),
-    "answering": (*STORES, "schema", "settings"),
+    "orchestration": (*STORES, "schema", "settings", "scratch"),
+    "answering": (*STORES, "schema", "settings", "scratch"),
     "studies": ("schema",),
     "definitions": ("orchestration", "studies", "settings", "schema"),
     "cli": ("answering", "definitions", "studies", "orchestration", *STORES, "schema", "settings"),
@@ -208,7 +209,10 @@ def loaded(*names: str) -> str:
     return f"import sys; print(sorted({set(names)!r} & {{name.split('.')[0] for name in sys.modules}}))"
 
 
-HEAVY = ("dagster", "ibis", "duckdb", "polars", "pyspark", "py4j", "pyarrow", "deltalake", "pandas", "kaggle", "boto3")
+HEAVY = (
+    "alembic", "dagster", "ibis", "duckdb", "polars", "pyspark", "py4j", "pyarrow", "deltalake", "pandas", "kaggle",
+    "boto3",
+)  # fmt: skip
 HELP = "import contextlib\nwith contextlib.suppress(SystemExit): cli.app(['--help'])\n"
 
 
@@ -226,7 +230,12 @@ def test_the_code_location_loads_without_clusters_clouds_or_other_programs(tmp_p
         "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in watched else None)\n"
     )
     # Dagster's cron parser asks the program `file` whether Python has 64 bits.
-    load = "from ratings_platform.definitions import defs\nassert defs().assets\nassert {*seen} <= {'file'}, seen\n"
+    load = (
+        "import os; os.environ['RATINGS_LAKE'] = 's3://bucket/lake'\n"
+        "from ratings_platform.definitions import defs\n"
+        "assert defs().assets\n"
+        "assert {*seen} <= {'file'}, seen\n"
+    )
     absent = loaded("pyspark", "py4j", "kaggle", "kagglesdk", "boto3", "botocore", "pandas", "matplotlib")
     assert run(watch + load + absent, tmp_path) == "[]"
     assert list(tmp_path.iterdir()) == []

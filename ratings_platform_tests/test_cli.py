@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.integration
 
 NAMES = [question.table.name for question in STUDY.questions]
 DICTIONARY = Path(__file__).parents[1] / "docs" / "data_dictionary.md"
+DUMP = DICTIONARY.parent / "sql" / "mysql" / "warehouse_sample.sql"
 COMMANDS = {
     "demo": ["--ratings", "--seed"],
     "sample": ["--ratings", "--seed", "--dirty"],
@@ -37,8 +39,11 @@ COMMANDS = {
     "check": ["study"],
     "answers": ["study", "--format"],
     "sql": ["question", "--dialect", "--out", "--study"],
+    "warehouse-dump": ["--out", "--used", "--study"],
     "rejects": ["--rows"],
     "dictionary": ["study"],
+    "migrations": ["list", "apply", "check", "new"],
+    "lake": ["history", "restore", "vacuum"],
     "ui": ["--port"],
 }
 
@@ -305,10 +310,12 @@ def test_sql_of_one_question(call: Call) -> None:
 def test_the_sql_files_are_current(call: Call, tmp_path: Path, dialect: str) -> None:
     said = call("sql", "--dialect", dialect, "--out", str(tmp_path))
     assert (said.status, said.out) == (0, "")
-    committed = DICTIONARY.parent / "sql" / dialect
-    written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+    committed, written = (
+        {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name != DUMP.name}
+        for folder in (DICTIONARY.parent / "sql" / dialect, tmp_path)
+    )
     assert sorted(written) == sorted(f"{name}.sql" for name in NAMES)
-    assert written == {file.name: file.read_text(encoding="utf-8") for file in committed.iterdir()}, "run: make docs"
+    assert written == committed, "run: make docs"
 
 
 def test_sql_of_an_unknown_question_or_dialect(call: Call) -> None:
@@ -316,6 +323,38 @@ def test_sql_of_an_unknown_question_or_dialect(call: Call) -> None:
     said = call("sql", "--dialect", "cobol")
     assert said.status == 2
     assert "choose one of duckdb, mysql, spark, athena" in " ".join(said.err.replace("│", " ").split())
+
+
+# --- warehouse-dump ----------------------------------------------------------------------------------------------
+
+
+def test_the_dump_is_current(call: Call, built_home: Path, tmp_path: Path) -> None:
+    """The same sample was made and materialised for the tests."""
+    for file in ("one.sql", "two.sql"):
+        assert call("warehouse-dump", "--used", "dim_time", "--out", tmp_path / file) == Said(0, "", "")
+        assert (tmp_path / file).read_bytes() == DUMP.read_bytes(), "run: make warehouse-dump"
+    assert DUMP.stat().st_size < 400_000
+
+
+def test_the_dump_can_hold_all_rows(call: Call, built_home: Path, tmp_path: Path) -> None:
+    call("warehouse-dump", "--out", tmp_path / "all.sql")
+    text = (tmp_path / "all.sql").read_text(encoding="utf-8")
+    with _warehouse(built_home) as warehouse:
+        for name in STUDY.warehouse:
+            rows = sum(part.partition(";\n")[0].count("\n(") for part in text.split(f"INSERT INTO `{name}` (")[1:])
+            assert rows == warehouse.table(name).count("*").fetchall()[0][0], name
+
+
+def test_a_dump_that_cannot_be(call: Call, built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "new.sql"
+    assert "no table of the warehouse refers to 'fact_rating'" in _error(
+        call("warehouse-dump", "--used", "fact_rating", "--out", file)
+    )
+    monkeypatch.setattr(answering, "_DUMPED_ROWS", 3_000)
+    assert "a dump is a sample of at most 3,000. Dump a large" in _error(call("warehouse-dump", "--out", file))
+    with environment(tmp_path, home=tmp_path / "new"):
+        assert "gold/dim_time is not materialised yet" in _error(call("warehouse-dump", "--out", file))
+    assert not file.exists()
 
 
 # --- rejects, dictionary, errors ---------------------------------------------------------------------------------
@@ -398,3 +437,46 @@ def _comparable(rows: list[list[Any]]) -> list[list[str]]:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+# --- lake --------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_goes_back_to_an_earlier_version_and_forth_again(call: Call, home: Path) -> None:
+    assert call("run", "--only", "silver/movies").status == 0
+    run = call("lake", "history", "silver/movies").out.splitlines()[1].split()[-1]
+    assert call("lake", "restore", "silver/movies", 0).out.startswith(
+        "silver/movies is as in version 0 again: version 2\n"
+    )
+    listed = [line.split() for line in call("lake", "history", "silver/movies").out.splitlines()]
+    assert listed[0] == ["version", "time", "(UTC)", "rows", "size", "by"]
+    assert [(line[0], line[6:]) for line in listed[1:3]] == [("2", ["version", "0", "restored"]), ("1", ["run", run])]
+    assert len({line[3] for line in listed[1:]}) == 1
+    assert call("lake", "restore", "silver/movies", 1).status == 0
+    assert len(call("lake", "history", "silver/movies", "--rows", 2).out.splitlines()) == 3
+
+
+def test_a_version_or_table_that_is_not_there_is_named(call: Call, home: Path) -> None:
+    said = call("lake", "restore", "silver/movies", 7)
+    assert (said.status, said.out) == (1, "")
+    assert "there is no version 7. Versions: 0." in said.err
+    said = call("lake", "history", "silver/movie")
+    assert said.status == 1
+    assert "there is no table 'silver/movie'. Tables: bronze/movies_netflix, " in said.err
+
+
+def test_vacuum_lists_and_removes_what_no_version_of_the_last_days_needs(call: Call, home: Path) -> None:
+    left = home / "lake" / "silver" / "movies" / "part-of-a-killed-run" / "data.parquet"
+    fresh = left.with_name("of-a-running-one.parquet")
+    left.parent.mkdir()
+    for file, days in ((left, 3), (fresh, 0)):
+        file.touch()
+        os.utime(file, (time.time() - days * 86_400,) * 2)
+    assert call("lake", "vacuum", "--dry-run").out == "0 files would be removed\n"
+    named = "silver/movies/part-of-a-killed-run/data.parquet\n"
+    assert call("lake", "vacuum", "--days", 2, "--dry-run").out == f"{named}1 files would be removed\n"
+    assert left.exists()
+    assert call("lake", "vacuum", "silver/ratings", "--days", 2).out == "0 files removed\n"
+    assert call("lake", "vacuum", "--days", 2).out == f"{named}1 files removed\n"
+    assert (left.exists(), fresh.exists()) == (False, True)
+    assert call("check").status == 0

@@ -19,7 +19,6 @@ from ratings_platform.settings import (
     load_study_settings,
     override,
     refuse_unknown_names,
-    warehouse_password,
 )
 
 pytestmark = pytest.mark.unit
@@ -64,6 +63,17 @@ def test_other_folders_follow_the_home_unless_they_are_set(tmp_path: Path) -> No
     assert settings.lake_root == str(tmp_path / "here" / "lake")
     assert settings.warehouse_path == tmp_path / "elsewhere" / "w.duckdb"
     assert settings.scratch.is_relative_to(tmp_path / "here")
+
+
+def test_a_lake_may_lie_in_a_bucket(tmp_path: Path) -> None:
+    assert load_settings().fetched == tmp_path / "data" / "lake" / "raw"
+    os.environ["RATINGS_LAKE"] = "s3://my.bucket-1/some/pre_fix-1.2/"
+    settings = load_settings()
+    assert settings.lake_root == "s3://my.bucket-1/some/pre_fix-1.2"
+    # What is fetched stays here until it is sent, and after.
+    assert settings.fetched == tmp_path / "data" / "raw"
+    os.environ["RATINGS_LAKE"] = "~/lake"
+    assert load_settings().lake_root == str(Path.home() / "lake")
 
 
 def test_the_environment_comes_before_the_file_and_both_before_defaults() -> None:
@@ -116,7 +126,13 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
     ("name", "value", "teaches"),
     [
         ("HOME", "s3://bucket/x", "give a folder on this machine"),
-        ("LAKE", "s3://bucket/lake", "give a folder on this machine"),
+        ("LAKE", "s3://bucket", "give a folder, or s3://BUCKET/PREFIX"),
+        ("LAKE", "s3://Bucket/lake", "give a folder, or s3://BUCKET/PREFIX"),
+        ("LAKE", "s3://bucket/a lake", "letters, digits and - _ . /"),
+        ("LAKE", "s3://bucket/year=1999", "letters, digits and - _ . /"),
+        ("LAKE", "s3://bucket/a/../b", "letters, digits and - _ . /"),
+        ("LAKE", "s3a://bucket/lake", "give a folder, or s3://BUCKET/PREFIX"),
+        ("LAKE", "https://s3.test/bucket/lake", "give a folder, or s3://BUCKET/PREFIX"),
         ("SOURCE", "no/such/folder", "give sample, kaggle, or a directory that exists"),
         ("WAREHOUSE", "postgres://host/db", "give duckdb:///PATH"),
         ("WAREHOUSE", "duckdb:///", "give duckdb:///PATH"),
@@ -220,16 +236,26 @@ def test_every_setting_says_what_it_is_for() -> None:
         assert [name for name, field in group.model_fields.items() if not field.description] == []
 
 
-def test_the_warehouse_password_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
-    assert warehouse_password() == ""
-    file = tmp_path / "password"
-    file.write_text("from a file\n")
-    os.environ["RATINGS_WAREHOUSE_PASSWORD_FILE"] = str(file)
-    assert warehouse_password() == "from a file"
-    os.environ["RATINGS_WAREHOUSE_PASSWORD"] = "from the environment"  # noqa: S105
-    assert warehouse_password() == "from the environment"
-    assert "from the environment" not in repr(load_settings())
-    del os.environ["RATINGS_WAREHOUSE_PASSWORD"]
-    file.unlink()
-    with pytest.raises(SettingsError, match="cannot be read"):
-        warehouse_password()
+PASSWORDS = {"": "hunter2", "_FILE": "somewhere", "_SECRET": "name"}
+
+
+@pytest.mark.parametrize("ways", [["", "_FILE"], ["", "_SECRET"], ["_FILE", "_SECRET"], ["", "_FILE", "_SECRET"]])
+def test_the_warehouse_password_comes_one_way_only(ways: list[str]) -> None:
+    os.environ |= {f"RATINGS_WAREHOUSE_PASSWORD{way}": PASSWORDS[way] for way in ways[:1]}
+    load_settings()
+    dotenv("".join(f"RATINGS_WAREHOUSE_PASSWORD{way}={PASSWORDS[way]}\n" for way in ways[1:]))
+    told = complaint()
+    assert "is set too: set only one of them" in told
+    assert all(f"RATINGS_WAREHOUSE_PASSWORD{way}" in told for way in ways[:2])
+    assert "hunter2" not in told
+
+
+def test_the_name_of_a_secret_is_well_formed_and_not_repeated() -> None:
+    for name in ("a/b_+=.@-1", "rds!db-1234", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf"):
+        for key in ("", "#key", "#a key"):
+            dotenv(f"RATINGS_WAREHOUSE_PASSWORD_SECRET={name}{key}\n")
+            assert load_settings().warehouse_password_secret == f"{name}{key}"
+    for wrong in ("hunter 2", "hunter2#", "#hunter2", "hünter2"):
+        os.environ["RATINGS_WAREHOUSE_PASSWORD_SECRET"] = wrong
+        assert complaint().startswith("RATINGS_WAREHOUSE_PASSWORD_SECRET: give the name or ARN of a secret")
+        assert wrong not in complaint()

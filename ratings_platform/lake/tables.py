@@ -1,7 +1,7 @@
 """Lake tables: Delta tables whose files the engines write and whose versions this module publishes.
 
 Belongs here: the Delta log (which files are live, one commit that swaps them, what a version says of itself). Does
-not belong here: writing or reading the Parquet files, and what the tables mean.
+not belong here: writing or reading the Parquet files, where they lie (`storage`), and what the tables mean.
 """
 
 from __future__ import annotations
@@ -11,45 +11,65 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+from ratings_platform.lake.storage import DiskStorage, Storage
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.tables import Table
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _PUBLISH_TRIES = 10
+# After so many versions the log is summed up: who opens a table reads the sum and what came after it.
+_CHECKPOINT_INTERVAL = 10
+# Seconds before what failed on the way is tried once more, and again.
+_WAITS = (0.2, 1.0)
+# What a commit says, beside its info, so that its writer knows it again.
+_MARK = "publication"
 # Delta's own least: a reader or writer that is still at work needs its files.
 _RETENTION_HOURS = 7 * 24
-# In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
-_MISREAD = re.compile(r"[%=\\]")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a table: `rows` and `size` (bytes) of its files, and the `info` that it was published with."""
+
+    number: int
+    time: datetime
+    rows: int
+    size: int
+    info: Mapping[str, Any]
 
 
 class LakeTable:
     """One table of the lake: whole versions for readers, one commit for writers.
 
-    Writers put files below a folder of their own (`new_folder`) and then `publish` them: readers see the version before
-    or the version after. Whatever a killed writer leaves is not in the log, so nobody reads it.
+    Writers put files below a folder of their own (`new_folder`) in `local_root` and then `publish` them: readers see
+    the version before or the version after. Whatever a killed writer leaves is not in the log, so nobody reads it.
     """
 
-    def __init__(self, root: str, table: Table):
-        if _MISREAD.search(root):
-            raise PlatformError(
-                "the folder's path holds one of % = \\, which libraries read as something else",
-                file=root,
-                remedy="Choose another folder: set RATINGS_LAKE.",
-            )
+    def __init__(self, lake: Storage | str, table: Table):
+        """`lake` is a storage, or a folder on this machine."""
+        self._lake = DiskStorage(lake) if isinstance(lake, str) else lake
         self.table = table
-        self.uri = f"{root.rstrip('/')}/{table.path}"
+        self.uri = f"{self._lake.root}/{table.path}"
+
+    @property
+    def local_root(self) -> str:
+        """The folder on this machine that engines write into: the table's own, or one that is sent from."""
+        return self._lake.folder(self.table.path)
 
     def new_folder(self, hint: str = "part") -> str:
         """Name, relative to the table, of a folder that no writer has used before."""
@@ -71,8 +91,10 @@ class LakeTable:
         if delta is None:
             return {}
         # Versions that only tidied up say nothing: the last that published counts.
-        published = (entry for limit in (1, None) for entry in delta.history(limit) if "info" in entry)
-        return json.loads(next(published, {}).get("info", "{}"))
+        last = self._asked(
+            lambda: next((entry for limit in (1, None) for entry in delta.history(limit) if "info" in entry), {})
+        )
+        return json.loads(last.get("info", "{}"))
 
     def publish(
         self,
@@ -80,33 +102,45 @@ class LakeTable:
         *,
         years: Collection[int] | None = None,
         info: Mapping[str, Any] | None = None,
+        beside: Collection[str] = (),
         follows: Scan | None = None,
     ) -> int:
         """Make `files` the table's content in one commit, or the content of some `years` only.
 
-        `info` is kept with the version. Files that are live already may be named again and stay. Returns the version.
+        `info` is kept with the version; `beside` are paths of files that it speaks of and that hold no rows of the
+        table. Files that are live already may be named again and stay. Returns the version.
         Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other. Content
         that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
         the last, since it must then be made again.
         """
+        self._lake.send(f"{self.table.path}/{path}" for path in (*(file.path for file in files), *beside))
+        said = {"info": json.dumps(info or {}), _MARK: uuid.uuid4().hex}
         # No retries inside: the library would only look for files removed twice, and let two writers both add.
-        commit = CommitProperties(custom_metadata={"info": json.dumps(info or {})}, max_commit_retries=0)
-        for _ in range(_PUBLISH_TRIES):
+        commit, waits = CommitProperties(custom_metadata=said, max_commit_retries=0), iter(_WAITS)
+        for before in range(_PUBLISH_TRIES):
             delta = self._open()
+            if delta and before and (done := self._version_marked(delta, said[_MARK])) is not None:
+                return done
             if follows is not None and follows.version != (delta.version() if delta else None):
                 raise PassingError(f"{self.table.path}: another run has published since this one read it")
             try:
-                if delta is None:
-                    self._create(files, commit)
-                    return 0
-                self._refuse_drift(delta)
-                self._replace(delta, files, years, commit)
-                self._tidy()
-                return delta.version() + 1
+                with self._lake.faults():
+                    if delta is None:
+                        self._create(files, commit)
+                        return 0
+                    self._refuse_drift(delta)
+                    self._replace(delta, files, years, commit)
+                    if not self._lake.remote:  # elsewhere, to list all files takes its time
+                        self.tidy()
+                    return delta.version() + 1
             except CommitFailedError as conflict:
                 logger.info("%s: another writer published first, trying again (%s)", self.table.path, conflict)
                 time.sleep(0.1)
-                continue
+            except PassingError:
+                # Whether the version came through is not known: the next look into the log tells.
+                if (wait := next(waits, None)) is None:
+                    raise
+                time.sleep(wait)
             except (DeltaError, OSError) as error:
                 if delta is None and self._open() is not None:  # another writer created the table just now
                     continue
@@ -117,22 +151,102 @@ class LakeTable:
                 ) from error
         raise PassingError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
 
-    def _tidy(self) -> None:
-        """Remove files that no version of the last days needs, whether replaced or left by killed runs."""
-        delta = DeltaTable(self.uri)
-        if delta.vacuum(retention_hours=_RETENTION_HOURS, dry_run=True, full=True):
-            delta.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, full=True)
+    def history(self, limit: int | None = None) -> list[Version]:
+        """The versions that the log still knows, the newest first; those that only tidied up are left out."""
+        return [self._version(entry) for entry in self._published()[:limit]]
+
+    def restore(self, number: int) -> int:
+        """Make the content of an earlier version the table's again, as a version of its own; returns its number.
+
+        Raises PlatformError when there is no such version, when its files are gone, or when it has other columns than
+        declared; PassingError when another writer publishes at the same time.
+        """
+        known = {entry["version"]: entry for entry in self._published()}
+        if number not in known:
+            raise PlatformError(
+                f"there is no version {number}",
+                file=self.uri,
+                remedy=f"Versions: {', '.join(str(n) for n in sorted(known)) or 'none yet'}.",
+            )
+        info = {**json.loads(known[number]["info"]), "restored": number}
+        commit = CommitProperties(custom_metadata={"info": json.dumps(info)}, max_commit_retries=0)
+        try:
+            with self._lake.faults():
+                self._refuse_drift(self._at(number))
+                delta = self._at(None)
+                delta.restore(number, commit_properties=commit)
+        except CommitFailedError as conflict:
+            raise PassingError(f"{self.table.path}: another run has published at the same time") from conflict
+        except DeltaError as error:
+            raise PlatformError(
+                f"version {number} cannot be restored: {_one_line(error)}",
+                file=self.uri,
+                remedy="Files that no version of the last days needs are removed: choose a later version.",
+            ) from error
+        return delta.version()
+
+    def tidy(self, *, hours: int = _RETENTION_HOURS, dry_run: bool = False) -> list[str]:
+        """Remove files that no version of the last `hours` needs, whether replaced or left by killed runs.
+
+        Returns their paths below the table; a dry run only returns them. A writer that is at work needs its files:
+        leave it the hours that it may take.
+        """
+        delta = self._open()
+        if delta is None:
+            return []
+        with self._lake.faults():
+            # The log names those that were removed before, too.
+            named = sorted(set(delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)))
+            found = [path for path in named if self._lake.has(f"{self.table.path}/{path}")]
+            if found and not dry_run:
+                delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+            return found
+
+    def _published(self) -> list[dict[str, Any]]:
+        """The log's entries that made the table's content what it was, the newest first."""
+        delta = self._open()
+        if delta is None:
+            return []
+        return [entry for entry in self._asked(delta.history) if "info" in entry]
+
+    def _version(self, entry: Mapping[str, Any]) -> Version:
+        files = self._asked(lambda: _data_files(self._at(entry["version"]), self.table))
+        return Version(
+            entry["version"],
+            datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+            sum(f.rows for f in files),
+            sum(f.size for f in files),
+            json.loads(entry["info"]),
+        )
 
     def _open(self) -> DeltaTable | None:
-        if not Path(self.uri, "_delta_log").is_dir():
-            return None
         try:
-            return DeltaTable(self.uri)
+            return self._asked(lambda: self._lake.open_log(self.table.path))
         except TableNotFoundError:
             return None
 
+    def _at(self, version: int | None) -> DeltaTable:
+        return DeltaTable(self.uri, version=version, storage_options=self._lake.delta_options())
+
+    def _version_marked(self, delta: DeltaTable, mark: str) -> int | None:
+        """The version that a try of ours published after all, though its answer got lost on the way."""
+        last = self._asked(lambda: delta.history(_PUBLISH_TRIES))
+        return next((entry["version"] for entry in last if entry.get(_MARK) == mark), None)
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        """What the log says. The library asks again when it gets no answer, but not when an answer breaks off."""
+        waits = iter(_WAITS)
+        while True:
+            try:
+                with self._lake.faults():
+                    return question()
+            except PassingError:
+                if (wait := next(waits, None)) is None:
+                    raise
+                time.sleep(wait)
+
     def _create(self, files: Sequence[DataFile], commit: CommitProperties) -> None:
-        Path(self.uri).mkdir(parents=True, exist_ok=True)
+        Path(self.local_root).mkdir(parents=True, exist_ok=True)
         create_table_with_add_actions(
             self.uri,
             Schema.from_arrow(self.table.arrow_schema),
@@ -141,7 +255,9 @@ class LakeTable:
             partition_by=[self.table.partition_by] if self.table.partition_by else [],
             name=self.table.path,
             description=self.table.description,
+            configuration={"delta.checkpointInterval": str(_CHECKPOINT_INTERVAL)},
             commit_properties=commit,
+            storage_options=self._lake.delta_options(),
         )
 
     def _replace(

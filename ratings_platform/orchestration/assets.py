@@ -16,7 +16,7 @@ import pyarrow as pa
 from ratings_platform.orchestration import fetching, metadata
 from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import Publication, ingest, reader_version, units
-from ratings_platform.orchestration.io_managers import Derived, load_warehouse
+from ratings_platform.orchestration.io_managers import Derived, load_warehouse, migrate_warehouse
 from ratings_platform.orchestration.partitions import yearly
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.files import DataFile, Scan, readable_size
@@ -93,7 +93,7 @@ class AssetFactory:
                     "files": len(files),
                     "bytes": sum(containers.values()),
                     "size": readable_size(sum(containers.values())),
-                    "dagster/uri": str(platform.raw.manifest_path(vendor.name)),
+                    "dagster/uri": platform.raw.manifest_uri(vendor.name),
                     "preview": dg.MetadataValue.md(metadata.markdown(listed, 20)),
                 },
                 data_version=dg.DataVersion(digest[:16]),
@@ -116,9 +116,15 @@ class AssetFactory:
         def compute(context: dg.AssetExecutionContext, platform: Platform, **known: Scan) -> Publication:
             with as_dagster_failures(context.retry_number):
                 delivered = [RawFile.from_dict(file) for file in platform.raw.load(spec.vendor)]
-                scratch = platform.scratch / context.run.run_id
                 found = ingest(
-                    spec, delivered, known, platform.table(spec.table), platform.engine, scratch, context.log.info
+                    spec,
+                    delivered,
+                    known,
+                    platform.table(spec.table),
+                    platform.raw,
+                    platform.engine,
+                    platform.scratch / context.run.run_id,
+                    context.log.info,
                 )
             read = pa.Table.from_pylist(found.info["units"]).select(["name", "lines", "structure", "kept", "rejected"])
             context.add_output_metadata(
@@ -148,10 +154,10 @@ class AssetFactory:
         def compute(context: dg.AssetExecutionContext, platform: Platform) -> Derived:
             files = []
             for spec in specs:
-                stored = platform.table(spec.table)
-                files += [DataFile(f"{stored.uri}/{u.rejects}", u.rejected, 0) for u in units(stored) if u.rejects]
-            # Paths of several tables, so the scan's root is that of the file system.
-            scans, rows = {table.name: Scan(table, "", tuple(files))}, table.unbound()
+                found = units(platform.table(spec.table))
+                files += [DataFile(f"{spec.table.path}/{u.rejects}", u.rejected, 0) for u in found if u.rejects]
+            # Paths of several tables, so the scan's root is the lake's.
+            scans, rows = {table.name: Scan(table, platform.lake_root, tuple(files))}, table.unbound()
             summary = metadata.markdown(platform.engine.rows(counted(rows), scans), 100)
             return Derived(rows.order_by(*table.key), scans, {"by file and reason": dg.MetadataValue.md(summary)})
 
@@ -269,6 +275,7 @@ class AssetFactory:
         def compute(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
             selected = {key: table for key, table in tables.items() if key in context.selected_asset_keys}
             with as_dagster_failures(context.retry_number), platform.warehouse.kept_open():
+                migrate_warehouse(platform, self.study, context.log)
                 for key, table in selected.items():
                     shown = load_warehouse(platform, table, platform.table(table).scan())
                     yield dg.MaterializeResult(asset_key=key, metadata=shown)

@@ -38,7 +38,7 @@ def shared_definitions(studies: list[Study], settings: Settings) -> dg.Definitio
     """
     platform = Platform.of(settings)
     lake = {asset_key(table): table for study in studies for table in study.tables.values()}
-    warehouse = {dg.AssetKey(["warehouse", table.name]): table for table in lake.values()}
+    warehouse = {dg.AssetKey(["warehouse", name]): (study, t) for study in studies for name, t in study.tables.items()}
     plots = [plot for study in studies for plot in study.plots]
     return dg.Definitions(
         resources={

@@ -21,7 +21,7 @@ from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import units
 from ratings_platform.orchestration.partitions import years_of_run
 from ratings_platform.orchestration.resources import Platform
-from ratings_platform.schema.files import Scan
+from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.models import Model, Question
 from ratings_platform.schema.quality import Rule, merged_measures, rules, split_counts
 from ratings_platform.schema.study import Ingest, Reconciliation, Study
@@ -264,7 +264,7 @@ def _rows_by_year(scan: Scan) -> dict[int, int]:
 
 def _columns(platform: Platform, table: Table, years: Years) -> Found:
     """Every live file has the declared columns, in order and type; the partition column stands in its path."""
-    scan = _scan(platform, table, years)
+    scan = platform.local(_scan(platform, table, years))
     declared = [(f.name, f.type) for f in table.arrow_schema if f.name != table.partition_by]
     wrong = {}
     for path in scan.paths:
@@ -283,18 +283,16 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _accounted(platform: Platform, table: Table) -> Found:
     stored, lost = platform.table(table), {}
-    scan = stored.scan()
-    rejects = {
-        unit.id: pq.read_metadata(f"{stored.uri}/{unit.rejects}").num_rows if unit.rejects else 0
-        for unit in units(stored)
-    }
-    for unit in units(stored):
-        kept = sum(pq.read_metadata(f"{scan.root}/{f.path}").num_rows for f in scan.files if f.path.startswith(unit.id))
-        if unit.lines != kept + rejects[unit.id] + unit.structure:
+    found, scan = units(stored), stored.scan()
+    files = tuple(DataFile(unit.rejects, unit.rejected, 0) for unit in found if unit.rejects)
+    kept_rows, rejects = (_rows_by_file(platform.local(s)) for s in (scan, Scan(table, stored.uri, files)))
+    for unit in found:
+        kept = sum(rows for path, rows in kept_rows.items() if path.startswith(unit.id))
+        rejected = rejects.get(unit.rejects or "", 0)
+        if unit.lines != kept + rejected + unit.structure:
             lost[unit.name] = (
-                f"{unit.lines:,} lines, {kept:,} kept, {rejects[unit.id]:,} rejected, {unit.structure:,} structure"
+                f"{unit.lines:,} lines, {kept:,} kept, {rejected:,} rejected, {unit.structure:,} structure"
             )
-    found = units(stored)
     shown = {
         "files": len(found),
         "lines": sum(u.lines for u in found),
@@ -302,6 +300,11 @@ def _accounted(platform: Platform, table: Table) -> Found:
         "rejected": sum(rejects.values()),
     }
     return not lost and bool(found), {**shown, **lost}
+
+
+def _rows_by_file(scan: Scan) -> dict[str, int]:
+    """Rows as each file itself says, by its path in the table."""
+    return {file.path: pq.read_metadata(path).num_rows for file, path in zip(scan.files, scan.paths, strict=True)}
 
 
 def _few_rejects(platform: Platform, table: Table, threshold: float) -> Found:

@@ -7,7 +7,8 @@ of them works.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ratings_platform.orchestration.ingestion import delivery
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.study import Study, VendorFiles
 from ratings_platform.settings import kaggle_login
-from ratings_platform.sources.files import FoundFile, RawFile, register
+from ratings_platform.sources.files import FoundFile, RawFile, register, require_unchanged
 
 Log = Callable[[str], None]
 
@@ -29,6 +30,7 @@ def fetch(study: Study, vendor: VendorFiles, settings: Any, platform: Platform, 
     found = _found(study, vendor, settings, platform, log, _now_and_then(murmur))
     previous = [RawFile.from_dict(file) for file in platform.raw.load(vendor.name)]
     files = register(found, previous)
+    _keep(vendor, files, platform, log, _now_and_then(murmur))
     platform.raw.save(vendor.name, [file.to_dict() for file in files])
     log(f"{vendor.name}: {len(files)} files registered")
     return files
@@ -40,16 +42,26 @@ def _found(
     if platform.source == "kaggle":
         from ratings_platform.sources import kaggle
 
-        folder = platform.raw.folder(vendor.name)
-
-        def progress(name: str, done: int, total: int) -> None:
-            murmur(f"{name}: {done / max(total, 1):.0%} of {total / 2**20:,.0f} MiB")
-
-        kaggle.fetch(vendor.kaggle, vendor.layouts(settings)[0], folder, login=kaggle_login(), progress=progress)
+        folder = Path(platform.fetched_folder, vendor.name)
+        names, progress = vendor.layouts(settings)[0], _shares(murmur)
+        kaggle.fetch(vendor.kaggle, names, folder, login=kaggle_login(), progress=progress)
         return delivery(vendor, settings, folder, f"kaggle:{vendor.kaggle}")
     if platform.source == "sample":
         return delivery(vendor, settings, ensure_sample(study, platform, log))
     return delivery(vendor, settings, Path(platform.source))
+
+
+def _keep(vendor: VendorFiles, files: Sequence[RawFile], platform: Platform, log: Log, murmur: Log) -> None:
+    """Have the raw layer keep what it must keep of the files themselves, before the manifest speaks of them."""
+    for file in {file.container: file for file in files}.values():
+        check = partial(require_unchanged, file)
+        platform.raw.keep(vendor.name, Path(file.container), file.sha256, check, _shares(murmur))
+    platform.raw.drop_unfinished()
+
+
+def _shares(say: Log) -> Callable[[str, int, int], None]:
+    """Says how much of a file is done."""
+    return lambda name, done, total: say(f"{name}: {done / max(total, 1):.0%} of {total / 2**20:,.0f} MiB")
 
 
 def _now_and_then(say: Log, seconds: float = 1.0) -> Log:

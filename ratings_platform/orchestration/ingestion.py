@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import cache
 from glob import has_magic
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ratings_platform.engines.base import Engine
+from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import SourceError
 from ratings_platform.schema.files import DataFile, Scan
@@ -81,10 +82,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Publication:
-    """Files ready to be published, and what the version is to say of itself."""
+    """Files ready to be published, what the version is to say of itself, and the files `beside` that it speaks of."""
 
     files: tuple[DataFile, ...]
     info: Mapping[str, Any]
+    beside: tuple[str, ...] = ()
 
 
 def ingest(
@@ -92,6 +94,7 @@ def ingest(
     delivered: Sequence[RawFile],
     known: Mapping[str, Scan],
     target: LakeTable,
+    raw: RawStore,
     engine: Engine,
     scratch: Path,
     log: Log,
@@ -119,10 +122,12 @@ def ingest(
         if unit and unit.kept == sum(f.rows for f in kept):
             log(f"{name}: unchanged, {unit.kept:,} rows kept as they are")
         else:
+            members = [_at_hand(file, spec.vendor, raw) for file in members]
             unit, kept = _store_unit(spec, name, identity, members, known, target, engine, scratch, log)
         done.append(unit)
         files += kept
-    return Publication(tuple(files), {"units": [asdict(unit) for unit in done]})
+    rejects = tuple(unit.rejects for unit in done if unit.rejects)
+    return Publication(tuple(files), {"units": [asdict(unit) for unit in done]}, rejects)
 
 
 def units(table: LakeTable) -> list[Unit]:
@@ -153,6 +158,13 @@ def _identity(spec: Ingest, name: str, members: Sequence[RawFile], known: Mappin
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def _at_hand(file: RawFile, vendor: str, raw: RawStore) -> RawFile:
+    """A registered file, or, where it is gone from this machine, the copy that the raw layer keeps."""
+    original = Path(file.container)
+    copy = None if original.exists() else raw.copy(vendor, original.name, file.sha256)
+    return replace(file, container=str(copy), modified_ns=copy.stat().st_mtime_ns) if copy else file
+
+
 def _store_unit(
     spec: Ingest,
     name: str,
@@ -167,7 +179,7 @@ def _store_unit(
     start = time.perf_counter()
     with open_plain(members, scratch) as plain:
         files = [SourceFile(raw.name, path) for raw, path in plain]
-        stored = engine.store(spec.reader, files, known, spec.table, target.uri, target.new_folder(identity))
+        stored = engine.store(spec, files, known, target.local_root, target.new_folder(identity))
     seconds = time.perf_counter() - start
     log(f"{name}: {stored.kept:,} rows kept, {stored.rejected:,} rejected, in {seconds:.1f} s")
     unit = Unit(

@@ -20,7 +20,7 @@ from ratings_platform.orchestration.metadata import PREVIEW_ROWS, bar_plot, mark
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan, readable_size
-from ratings_platform.schema.study import Plot
+from ratings_platform.schema.study import Plot, Study
 from ratings_platform.schema.tables import Table
 
 ROW_COUNT, PARTITION_ROW_COUNT = "dagster/row_count", "dagster/partition_row_count"
@@ -56,14 +56,14 @@ class LakeIOManager(dg.IOManager):
                     obj.expr,
                     obj.scans,
                     target.table,
-                    target.uri,
+                    target.local_root,
                     target.new_folder(),
                     years=years,
                     progress=context.log.debug,
                 )
                 target.publish(files, years=years, info={"run": context.run_id}, follows=obj.follows)
             else:
-                target.publish(obj.files, info={**obj.info, "run": context.run_id})
+                target.publish(obj.files, info={**obj.info, "run": context.run_id}, beside=obj.beside)
             whole = target.scan()
             scan = whole if years is None else whole.of_years(years)
             context.add_output_metadata(
@@ -117,13 +117,14 @@ class LakeIOManager(dg.IOManager):
 class WarehouseIOManager(dg.IOManager):
     """Loads a `Scan` of the lake into the warehouse table of the same name."""
 
-    def __init__(self, platform: Platform, tables: Mapping[dg.AssetKey, Table]):
+    def __init__(self, platform: Platform, tables: Mapping[dg.AssetKey, tuple[Study, Table]]):
         self._platform, self._tables = platform, tables
 
     def handle_output(self, context: dg.OutputContext, obj: Scan) -> None:
         with as_dagster_failures(context.step_context.previous_attempt_count):
-            years = _years(context)
-            context.add_output_metadata(load_warehouse(self._platform, self._tables[context.asset_key], obj, years))
+            years, (study, table) = _years(context), self._tables[context.asset_key]
+            migrate_warehouse(self._platform, study, context.log)
+            context.add_output_metadata(load_warehouse(self._platform, table, obj, years))
             _count_partitions(context, years, obj.rows_by_year())
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -132,10 +133,16 @@ class WarehouseIOManager(dg.IOManager):
         )
 
 
+def migrate_warehouse(platform: Platform, study: Study, log: dg.DagsterLogManager) -> None:
+    """Bring a study's tables in the warehouse to their last migration."""
+    for migration in platform.warehouse.migrate(study):
+        log.info(f"migration applied: {migration}")
+
+
 def load_warehouse(platform: Platform, table: Table, scan: Scan, years: Sequence[int] | None = None) -> dict[str, Any]:
     """Load a scan into the warehouse table of the same name; what the UI shows of it."""
     start = time.perf_counter()
-    loaded = platform.warehouse.load(table, scan, years)
+    loaded = platform.warehouse.load(table, platform.local(scan), years)
     return {
         ROW_COUNT: platform.warehouse.row_count(table),
         "rows loaded": loaded,

@@ -6,20 +6,28 @@ here: reading settings, and what the assets do.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ratings_platform.engines.base import Engine
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.raw import RawStore
+from ratings_platform.lake.storage import Storage, open_storage
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.orchestration.scratch import own_folder
+from ratings_platform.orchestration.secrets import warehouse_password
+from ratings_platform.schema.files import Scan
 from ratings_platform.schema.tables import Table
-from ratings_platform.settings import Settings, warehouse_password
+from ratings_platform.scratch import own_folder
+from ratings_platform.settings import Settings, aws_region, load_settings, prepare_for_spark
 from ratings_platform.warehouse.base import Warehouse
 from ratings_platform.warehouse.opening import check_address, open_warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 class Platform(dg.ConfigurableResource):
@@ -29,10 +37,12 @@ class Platform(dg.ConfigurableResource):
     lake_root: str
     warehouse_url: str
     scratch_folder: str
+    fetched_folder: str
     sample_folder: str
     sample_ratings: int
     sample_seed: int
     memory_limit: str
+    engine_kind: str
 
     @classmethod
     def of(cls, settings: Settings) -> Platform:
@@ -43,10 +53,12 @@ class Platform(dg.ConfigurableResource):
             lake_root=settings.lake_root,
             warehouse_url=settings.warehouse_url,
             scratch_folder=str(settings.scratch),
+            fetched_folder=str(settings.fetched),
             sample_folder=str(settings.sample_folder),
             sample_ratings=settings.sample_ratings,
             sample_seed=settings.sample_seed,
             memory_limit=settings.memory_limit,
+            engine_kind=settings.engine,
         )
 
     @property
@@ -55,19 +67,27 @@ class Platform(dg.ConfigurableResource):
         return own_folder(Path(self.scratch_folder))
 
     @property
+    def lake(self) -> Storage:
+        return _lake(self.lake_root, self.scratch_folder)
+
+    @property
     def raw(self) -> RawStore:
-        return RawStore(self.lake_root)
+        return RawStore(self.lake)
 
     @property
     def engine(self) -> Engine:
-        return _engine(self.memory_limit, self.scratch / "spill")
+        return _engine(self.engine_kind, self.memory_limit, self.scratch_folder, self.lake)
 
     @property
     def warehouse(self) -> Warehouse:
         return _warehouse(self.warehouse_url, self.memory_limit)
 
     def table(self, table: Table) -> LakeTable:
-        return LakeTable(self.lake_root, table)
+        return LakeTable(self.lake, table)
+
+    def local(self, scan: Scan) -> Scan:
+        """The scan with its files on this machine."""
+        return self.lake.local(scan)
 
 
 @cache
@@ -76,6 +96,30 @@ def _warehouse(url: str, memory_limit: str) -> Warehouse:
 
 
 @cache
-def _engine(memory_limit: str, spill: Path) -> Engine:
+def _lake(root: str, scratch_folder: str) -> Storage:
+    """One storage for all steps of a process: it knows what this process has sent and fetched."""
+    return open_storage(root, partial(own_folder, Path(scratch_folder)), aws_region)
+
+
+@cache
+def _engine(kind: str, memory_limit: str, scratch_folder: str, lake: Storage) -> Engine:
     """One engine for all steps of a process: starting one costs more than most answers."""
-    return DuckDBEngine(memory_limit, spill)
+    scratch = partial(own_folder, Path(scratch_folder))
+    if kind == "duckdb":
+        return DuckDBEngine(memory_limit, scratch() / "spill", lake.local)
+    from ratings_platform.engines.spark import SparkEngine
+    from ratings_platform.engines.spark_session import Sessions
+
+    return SparkEngine(Sessions(_spark_options, prepare_for_spark, new_session, memory_limit, scratch), lake.local)
+
+
+def _spark_options() -> Mapping[str, str]:
+    """Asked for when Spark is started, kept nowhere: they may hold secrets."""
+    return load_settings().spark
+
+
+def new_session(options: Mapping[str, str]) -> SparkSession:
+    """A session with these options; imports PySpark."""
+    from dagster_pyspark import LazyPySparkResource
+
+    return LazyPySparkResource(spark_config=dict(options)).spark_session

@@ -25,9 +25,9 @@ from ratings_platform.orchestration.automation import name, of_study
 from ratings_platform.orchestration.failures import reason
 from ratings_platform.orchestration.notifications import failed_checks_of
 from ratings_platform.orchestration.partitions import range_tags
-from ratings_platform.orchestration.scratch import own_folder, sweep
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.study import Study
+from ratings_platform.scratch import own_folder, sweep
 
 # Tag of runs from the command line: the process that they live and die with. Its prefix hides it in the UI.
 PROCESS = ".dagster/ratings_platform_process"
@@ -88,7 +88,7 @@ def prepare_ui(home: Path) -> None:
 
     Runs that a UI started have no process of ours to ask for; while no other UI is open on the home, none is alive.
     """
-    with _recorded_in(home) as instance:
+    with recorded_in(home) as instance:
         _end_killed_runs(instance, home / "processes", of_the_ui=_is_only_ui(home))
 
 
@@ -115,7 +115,7 @@ def prepare_home(home: Path) -> Path:
 
 def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], None], **how: Any) -> Outcome:
     errors: list[str] = []
-    with _recorded_in(home) as instance:
+    with recorded_in(home) as instance:
         processes = home / "processes"
         _end_killed_runs(instance, processes)
         tags = {**how.pop("tags", {}), PROCESS: own_folder(processes).name}
@@ -134,7 +134,7 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
 
 
 @contextmanager
-def _recorded_in(home: Path) -> Iterator[dg.DagsterInstance]:
+def recorded_in(home: Path) -> Iterator[dg.DagsterInstance]:
     """The instance of a home; raises PlatformError when runs cannot be recorded there, most often for want of space."""
     try:
         prepare_home(home)

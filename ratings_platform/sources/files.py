@@ -139,7 +139,7 @@ def register(
 def open_plain(files: Sequence[RawFile], workdir: Path) -> Iterator[list[tuple[RawFile, Path]]]:
     """The files as plain ones: those that are plain where they lie, the others unpacked for the time of the block."""
     for file in files:
-        _require_unchanged(file)
+        require_unchanged(file)
     if all(file.member is None for file in files):
         yield [(file, Path(file.container)) for file in files]
         return
@@ -161,7 +161,8 @@ def open_plain(files: Sequence[RawFile], workdir: Path) -> Iterator[list[tuple[R
         yield plain
 
 
-def _require_unchanged(file: RawFile) -> None:
+def require_unchanged(file: RawFile) -> None:
+    """Raise SourceError when a file is gone or is no longer what was registered."""
     try:
         state = Path(file.container).stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the tests of the stores share: two small tables, their files, and processes that are killed."""
+"""What the tests of the stores share: lakes of both kinds, small tables, their files, and processes that are killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -20,13 +22,17 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from ratings_platform.engines.parquet import describe
+from ratings_platform.lake.s3 import Patience, S3Storage
+from ratings_platform.lake.storage import DiskStorage, Storage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
+from ratings_platform.settings import aws_region
 
 _COLUMNS = (
     Column("name", "string", 'Who; it\'s "quoted".', nullable=True),
@@ -50,8 +56,39 @@ MANY = Table(
 
 Row = tuple[str | None, int, date]
 
+# Short, so that a fault that lasts is soon told.
+PATIENCE = Patience(tries=3, connect=2, answer=2, wait=0.02)
+
 # Processes of their own, not copies of this one: forked engines hang.
 PROCESSES = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Where a lake of the tests lies, as processes can take it along; the environment says how to reach it."""
+
+    root: str
+    scratch: Path
+
+    @property
+    def storage(self) -> Storage:
+        return _storage(self.root, self.scratch)
+
+    def table(self, declared: Table) -> LakeTable:
+        return LakeTable(self.storage, declared)
+
+    def rows(self, scan: Scan) -> list[Row]:
+        """What a scan reads, ordered, for a process that wrote nothing of it."""
+        return rows(_storage(self.root, self.scratch / "of-a-reader").local(scan))
+
+    def delta(self, table: LakeTable, version: int | None = None) -> DeltaTable:
+        """The table as the Delta library alone sees it."""
+        return DeltaTable(table.uri, version=version, storage_options=self.storage.delta_options())
+
+
+@cache
+def _storage(root: str, scratch: Path) -> Storage:
+    return S3Storage(root, lambda: scratch, aws_region, PATIENCE) if root.startswith("s3:") else DiskStorage(root)
 
 
 def marks(readings: Table = READINGS) -> ir.Table:
@@ -79,16 +116,16 @@ def put(table: LakeTable, rows: Iterable[Row], folder: str | None = None) -> lis
 
 
 def put_file(table: LakeTable, rows: Sequence[Row], path: str) -> DataFile:
-    file = Path(table.uri, path)
+    file = Path(table.local_root, path)
     file.parent.mkdir(parents=True, exist_ok=True)
     columns = zip(*rows, strict=True)
     schema = pa.schema([("name", pa.string()), ("stars", pa.int8()), ("day", pa.date32())])
     pq.write_table(pa.table([list(c) for c in columns], schema=schema), file)
-    return describe(table.uri, path, table.table, year=rows[0][2].year if table.table.partition_by else None)
+    return describe(table.local_root, path, table.table, year=rows[0][2].year if table.table.partition_by else None)
 
 
 def rows(scan: Scan) -> list[Row]:
-    """What a scan reads, ordered."""
+    """What a scan of files on this machine reads, ordered."""
     return duckdb.sql(f"select name, stars, day from ({scan_sql(scan)}) order by day, name, stars").fetchall()
 
 

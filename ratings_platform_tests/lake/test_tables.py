@@ -21,83 +21,86 @@ from ratings_platform_tests.lake.samples import (
     MARKS,
     PLAIN,
     READINGS,
+    Lake,
     Row,
     put,
     put_file,
     readings,
-    rows,
 )
-
-pytestmark = pytest.mark.unit
 
 OLD: list[Row] = [("a", 1, date(2001, 5, 1)), ("b", 2, date(2002, 5, 1)), ("c", 3, date(2003, 5, 1))]
 NEW: list[Row] = [("x", 5, date(2002, 6, 1)), ("y", 5, date(2003, 6, 1))]
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> LakeTable:
-    return LakeTable(str(tmp_path), MARKS)
+def table(lake: Lake) -> LakeTable:
+    return lake.table(MARKS)
 
 
-def test_a_table_never_published_has_no_rows_and_no_version(table: LakeTable) -> None:
+def test_a_table_never_published_has_no_rows_and_no_version(table: LakeTable, lake: Lake) -> None:
     assert (table.info(), table.scan().files, table.scan().version) == ({}, (), None)
-    assert rows(table.scan()) == []
+    assert lake.rows(table.scan()) == []
 
 
-def test_the_first_version_creates_the_table_and_the_next_replaces_it(table: LakeTable) -> None:
+def test_the_first_version_creates_the_table_and_the_next_replaces_it(table: LakeTable, lake: Lake) -> None:
     assert table.publish(put(table, OLD), info={"run": "one"}) == 0
-    assert (rows(table.scan()), table.info()) == (OLD, {"run": "one"})
+    assert (lake.rows(table.scan()), table.info()) == (OLD, {"run": "one"})
     assert table.publish(put(table, NEW), info={"run": "two"}) == table.scan().version == 1
-    assert (rows(table.scan()), table.info()) == (NEW, {"run": "two"})
+    assert (lake.rows(table.scan()), table.info()) == (NEW, {"run": "two"})
 
 
-def test_years_replace_only_themselves_even_by_nothing(table: LakeTable) -> None:
+def test_years_replace_only_themselves_even_by_nothing(table: LakeTable, lake: Lake) -> None:
     table.publish(put(table, OLD))
     table.publish(put(table, NEW[:1]), years=[2002, 2003])
-    assert rows(table.scan()) == [OLD[0], NEW[0]]
+    assert lake.rows(table.scan()) == [OLD[0], NEW[0]]
     assert table.scan().rows_by_year() == {2001: 1, 2002: 1}
-    assert rows(table.scan([2001])) == [OLD[0]]
+    assert lake.rows(table.scan([2001])) == [OLD[0]]
 
 
-def test_a_reader_keeps_its_version_while_others_are_published(table: LakeTable) -> None:
+def test_a_reader_keeps_its_version_while_others_are_published(table: LakeTable, lake: Lake) -> None:
     table.publish(put(table, OLD))
     held = table.scan()
     table.publish(put(table, NEW))
     table.publish([])
-    assert rows(held) == OLD
-    assert rows(table.scan()) == []
+    assert lake.rows(held) == OLD
+    assert lake.rows(table.scan()) == []
 
 
-def test_the_same_files_again_add_nothing(table: LakeTable) -> None:
+def test_the_same_files_again_add_nothing(table: LakeTable, lake: Lake) -> None:
     files = put(table, OLD)
     table.publish(files)
     table.publish(files)
     table.publish([f for f in files if f.year == 2002], years=[2002])
-    assert rows(table.scan()) == OLD
+    assert lake.rows(table.scan()) == OLD
     assert len(table.scan().files) == 3
-    log = Path(table.uri, "_delta_log", f"{2:020}.json").read_text(encoding="utf-8")
-    assert not {"add", "remove"} & {key for line in log.splitlines() for key in json.loads(line)}
+    log = lake.storage.read(f"{table.table.path}/_delta_log/{2:020}.json") or b""
+    kinds = {key for line in log.splitlines() for key in json.loads(line)}
+    assert "commitInfo" in kinds
+    assert not {"add", "remove"} & kinds
 
 
-def test_a_file_kept_by_name_and_a_new_one_make_one_version(table: LakeTable) -> None:
+def test_a_file_kept_by_name_and_a_new_one_make_one_version(table: LakeTable, lake: Lake) -> None:
     files = put(table, OLD)
     table.publish(files)
     table.publish([files[0], *put(table, NEW[:1])])
-    assert rows(table.scan()) == [OLD[0], NEW[0]]
+    assert lake.rows(table.scan()) == [OLD[0], NEW[0]]
 
 
-def test_files_that_were_never_published_are_invisible(table: LakeTable) -> None:
+def test_files_that_were_never_published_are_invisible(table: LakeTable, lake: Lake) -> None:
     put(table, NEW)
     assert table.scan().version is None
     table.publish(put(table, OLD))
     put(table, NEW)
-    assert rows(table.scan()) == OLD
+    assert lake.rows(table.scan()) == OLD
 
 
-def test_folders_are_never_named_twice(table: LakeTable) -> None:
+@pytest.mark.unit
+def test_folders_are_never_named_twice(disk_lake: Lake) -> None:
+    table = disk_lake.table(MARKS)
     assert len({table.new_folder("unit") for _ in range(100)}) == 100
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("declared", [MARKS, READINGS])
 def test_other_programs_read_the_same_rows(tmp_path: Path, declared: Table) -> None:
     table = LakeTable(str(tmp_path / 'a lake\'s "folder" [é]'), declared)
@@ -114,57 +117,70 @@ def test_other_programs_read_the_same_rows(tmp_path: Path, declared: Table) -> N
     assert delta.metadata().description == declared.description
 
 
-def test_statistics_of_the_time_column_are_those_of_the_rows(tmp_path: Path) -> None:
-    table = LakeTable(str(tmp_path), READINGS)
+def test_statistics_of_the_time_column_are_those_of_the_rows(lake: Lake) -> None:
+    table = lake.table(READINGS)
     table.publish(put(table, readings([2001, 2004], 50)))
     assert {f.first_day.year for f in table.scan().files if f.first_day} == {2001, 2004}
     for file in table.scan().files:
-        days = pq.read_table(f"{table.uri}/{file.path}")["day"].to_pylist()
+        days = pq.read_table(f"{table.local_root}/{file.path}")["day"].to_pylist()
         assert (file.first_day, file.last_day, file.rows) == (min(days), max(days), len(days))
     assert [f.first_day for f in table.scan([2004]).files] == [f.first_day for f in table.scan().files[1:]]
 
 
-def test_a_file_over_several_years_gives_each_year_its_rows(tmp_path: Path) -> None:
-    table = LakeTable(str(tmp_path), READINGS)
+def test_a_file_over_several_years_gives_each_year_its_rows(lake: Lake) -> None:
+    table = lake.table(READINGS)
     table.publish([put_file(table, OLD, "unit/all.parquet")])
-    assert rows(table.scan([2002])) == [OLD[1]]
-    assert rows(table.scan([2001, 2003])) == [OLD[0], OLD[2]]
-    assert rows(table.scan([])) == []
+    assert lake.rows(table.scan([2002])) == [OLD[1]]
+    assert lake.rows(table.scan([2001, 2003])) == [OLD[0], OLD[2]]
+    assert lake.rows(table.scan([])) == []
 
 
-def test_other_columns_than_declared_are_refused_by_readers_and_writers(table: LakeTable, tmp_path: Path) -> None:
+def test_other_columns_than_declared_are_refused_by_readers_and_writers(table: LakeTable, lake: Lake) -> None:
     table.publish(put(table, OLD))
     wider = Table(MARKS.layer, MARKS.name, "x", (*MARKS.columns, Column("new", "string", "x")), partition_by="year")
-    drifted = LakeTable(str(tmp_path), wider)
+    drifted = lake.table(wider)
     with pytest.raises(PlatformError, match=r"other columns than declared: .*'new'.* Move this folder away"):
         drifted.scan()
     with pytest.raises(PlatformError, match="other columns than declared"):
         drifted.publish(put(table, NEW))
-    assert rows(table.scan()) == OLD
+    assert lake.rows(table.scan()) == OLD
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("folder", ["year=1999", "a%20b", "a\\b"])
 def test_folders_that_libraries_read_as_something_else_are_refused(tmp_path: Path, folder: str) -> None:
     with pytest.raises(PlatformError, match=r"which libraries read as something else\. .*RATINGS_LAKE"):
         LakeTable(str(tmp_path / folder / "lake"), MARKS)
 
 
-def test_an_empty_unpartitioned_table_is_a_version_too(tmp_path: Path) -> None:
-    table = LakeTable(str(tmp_path), PLAIN)
+def test_an_empty_unpartitioned_table_is_a_version_too(lake: Lake) -> None:
+    table = lake.table(PLAIN)
     table.publish([])
     assert (table.scan().version, table.scan().rows) == (0, 0)
 
 
-def test_what_a_version_says_outlives_tidying_by_others(table: LakeTable) -> None:
+def test_what_a_version_says_outlives_tidying_by_others(table: LakeTable, lake: Lake) -> None:
     table.publish(put(table, OLD), info={"run": "one"})
     table.publish(put(table, NEW), info={"run": "two"})
-    DeltaTable(table.uri).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    assert DeltaTable(table.uri).version() > 1
+    lake.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert lake.delta(table).version() > 1
     assert table.info() == {"run": "two"}
 
 
-def test_files_that_no_recent_version_needs_are_removed(table: LakeTable) -> None:
-    day = 24 * 3600
+@pytest.mark.unit
+def test_the_log_is_summed_up_now_and_then_and_says_the_same(disk_lake: Lake) -> None:
+    table = disk_lake.table(READINGS)
+    for n in range(12):
+        files = put(table, [*OLD, (str(n), 1, date(2004, 1, n + 1))])
+        table.publish(files, info={"run": n})
+    log = {path.name for path in Path(table.uri, "_delta_log").iterdir()}
+    assert f"{9:020}.checkpoint.parquet" in log
+    assert (table.scan().files, table.info()) == (tuple(files), {"run": 11})
+
+
+@pytest.mark.unit
+def test_files_that_no_recent_version_needs_are_removed(disk_lake: Lake) -> None:
+    table, day = disk_lake.table(MARKS), 24 * 3600
     table.publish(put(table, OLD, "first"))
     put(table, OLD, "of-a-killed-run")
     table.publish(put(table, NEW, "second"))
@@ -175,14 +191,14 @@ def test_files_that_no_recent_version_needs_are_removed(table: LakeTable) -> Non
     table.publish(put(table, NEW, "third"))
     left = {path.parent.parent.name for path in Path(table.uri).glob("*/*/*.parquet")}
     assert left == {"first", "second", "third"}
-    assert rows(table.scan()) == NEW
+    assert disk_lake.rows(table.scan()) == NEW
 
 
-def test_content_made_from_a_version_that_is_no_longer_the_last_is_refused(table: LakeTable) -> None:
+def test_content_made_from_a_version_that_is_no_longer_the_last_is_refused(table: LakeTable, lake: Lake) -> None:
     empty = table.scan()
     table.publish(put(table, OLD), follows=empty)
     with pytest.raises(PassingError, match="another run has published"):
         table.publish(put(table, NEW), follows=empty)
-    assert rows(table.scan()) == OLD
+    assert lake.rows(table.scan()) == OLD
     table.publish(put(table, NEW), follows=table.scan())
-    assert rows(table.scan()) == NEW
+    assert lake.rows(table.scan()) == NEW

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from multiprocessing.synchronize import Barrier, Event
-from pathlib import Path
 
 import ibis
 import pytest
-from deltalake import DeltaTable
 
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
@@ -18,6 +16,7 @@ from ratings_platform_tests.lake.samples import (
     MARKS,
     PROCESSES,
     READINGS,
+    Lake,
     error_of,
     killed_while_running,
     marks,
@@ -26,31 +25,39 @@ from ratings_platform_tests.lake.samples import (
     rows,
 )
 
-pytestmark = pytest.mark.integration
-
 SOME = sorted(readings([2001], 3), key=lambda row: row[2])
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> LakeTable:
-    return LakeTable(str(tmp_path), MARKS)
-
-
+@pytest.mark.integration
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [(None, None), ([2001, 2003], [2002, 2003]), ([2001], [2002]), (None, [])],
-    ids=["whole tables", "years of which one is shared", "years that are their own", "whole table and years"],
+    ("kind", "first", "second"),
+    [
+        ("disk_lake", None, None),
+        ("disk_lake", [2001, 2003], [2002, 2003]),
+        ("disk_lake", [2001], [2002]),
+        ("disk_lake", None, []),
+        ("far_lake", [2001, 2003], [2002, 2003]),
+    ],
+    ids=[
+        "whole tables",
+        "years of which one is shared",
+        "years that are their own",
+        "whole table and years",
+        "on s3",
+    ],
 )
 def test_versions_of_two_writers_at_once_follow_one_another(
-    table: LakeTable, first: list[int] | None, second: list[int] | None
+    request: pytest.FixtureRequest, kind: str, first: list[int] | None, second: list[int] | None
 ) -> None:
     """Replaying what each commit says of itself gives the files of every version: none is mixed, none lost.
 
     Who writes years also writes a new one in every round, the same as the other: nothing is removed that both miss.
     """
-    rounds, together = 12, PROCESSES.Barrier(2)
+    lake: Lake = request.getfixturevalue(kind)
+    table, together = lake.table(MARKS), PROCESSES.Barrier(2)
+    rounds = 12 if kind == "disk_lake" else 4
     writers = [
-        PROCESSES.Process(target=_publish_often, args=(table, name, years, rounds, together))
+        PROCESSES.Process(target=_publish_often, args=(lake, name, years, rounds, together))
         for name, years in (("first", first), ("second", second))
     ]
     for writer in writers:
@@ -59,17 +66,18 @@ def test_versions_of_two_writers_at_once_follow_one_another(
         writer.join(120)
     assert [writer.exitcode for writer in writers] == [0, 0]
 
-    history = [json.loads(commit["info"]) for commit in reversed(DeltaTable(table.uri).history())]
+    history = [json.loads(commit["info"]) for commit in reversed(lake.delta(table).history())]
     assert len(history) == 2 * rounds
     expected: set[str] = set()
     for version, commit in enumerate(history):
         outside = {p for p in expected if commit["years"] and _year(p) not in commit["years"]}
         expected = outside | set(commit["files"])
-        live = DeltaTable(table.uri, version=version).get_add_actions(flatten=True)["path"].to_pylist()
+        live = lake.delta(table, version).get_add_actions(flatten=True)["path"].to_pylist()
         assert sorted(live) == sorted(expected)
 
 
-def _publish_often(table: LakeTable, writer: str, years: list[int] | None, rounds: int, together: Barrier) -> None:
+def _publish_often(lake: Lake, writer: str, years: list[int] | None, rounds: int, together: Barrier) -> None:
+    table = lake.table(MARKS)
     for new_year in range(3000, 3000 + rounds):
         together.wait(60)
         folder = table.new_folder(writer)
@@ -88,39 +96,46 @@ def _year(path: str) -> int:
     return int(path.split("year=")[1][:4])
 
 
-@pytest.mark.parametrize("after", [0.02, 0.06, 0.13, 0.24])
-def test_a_writer_killed_at_any_moment_leaves_a_whole_version(tmp_path: Path, after: float) -> None:
-    source, target = LakeTable(str(tmp_path), READINGS), LakeTable(str(tmp_path), MARKS)
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [*(("disk_lake", after) for after in (0.02, 0.06, 0.13, 0.24)), ("s3_lake", 0.3), ("s3_lake", 0.8)],
+)
+def test_a_writer_killed_at_any_moment_leaves_a_whole_version(
+    request: pytest.FixtureRequest, kind: str, after: float
+) -> None:
+    lake: Lake = request.getfixturevalue(kind)
+    source, target = lake.table(READINGS), lake.table(MARKS)
     source.publish(put(source, readings([2001, 2002], 20_000)))
-    _write_marks(tmp_path, 9)
-    before = rows(target.scan())
-    killed_while_running(_write_marks_forever, tmp_path, after=after)
-    found = rows(target.scan())
+    _write_marks(lake, 9)
+    before = lake.rows(target.scan())
+    killed_while_running(_write_marks_forever, lake, after=after)
+    found = lake.rows(target.scan())
     assert {stars for _, stars, _ in found} in ({9}, {8}, {7})
     assert len(found) == len(before) == 40_000
-    _write_marks(tmp_path, 9)
-    assert rows(target.scan()) == before
+    _write_marks(lake, 9)
+    assert lake.rows(target.scan()) == before
 
 
-def _write_marks_forever(ready: Event, root: Path) -> None:
+def _write_marks_forever(ready: Event, lake: Lake) -> None:
     ready.set()
     while True:
-        _write_marks(root, 8)
-        _write_marks(root, 7)
+        _write_marks(lake, 8)
+        _write_marks(lake, 7)
 
 
-def _write_marks(root: Path, stars: int) -> None:
-    source, target = LakeTable(str(root), READINGS), LakeTable(str(root), MARKS)
-    engine, years = DuckDBEngine("500MB", root / "spill"), [2001, 2002]
-    expr = marks().mutate(stars=ibis.literal(stars, "int8"))
-    files = engine.write(expr, {READINGS.name: source.scan()}, MARKS, target.uri, target.new_folder(), years=years)
+def _write_marks(lake: Lake, stars: int) -> None:
+    source, target = lake.table(READINGS), lake.table(MARKS)
+    engine, years = DuckDBEngine("500MB", lake.scratch / "spill", lake.storage.local), [2001, 2002]
+    expr, scans = marks().mutate(stars=ibis.literal(stars, "int8")), {READINGS.name: source.scan()}
+    files = engine.write(expr, scans, MARKS, target.local_root, target.new_folder(), years=years)
     target.publish(files, years=years)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_version_that_the_disk_has_no_room_for_is_one_line_and_changes_nothing(
-    table: LakeTable, exists: bool
-) -> None:
+def test_a_version_that_the_disk_has_no_room_for_is_one_line_and_changes_nothing(disk_lake: Lake, exists: bool) -> None:
+    table = disk_lake.table(MARKS)
     if exists:
         table.publish(put(table, SOME))
     error = error_of(_publish_many, table, largest_file=1000)

@@ -17,6 +17,7 @@ from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.orchestration.build import shared_definitions
 from ratings_platform.orchestration.partitions import range_tags
+from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
 from ratings_platform.settings import Settings
@@ -57,7 +58,7 @@ class Stand:
         return failed(self.run(job="market_study_checks", tags=tags or {}))
 
     def table(self, path: str) -> LakeTable:
-        return LakeTable(self.settings.lake_root, self.declared(path))
+        return Platform.of(self.settings).table(self.declared(path))
 
     def declared(self, path: str) -> Table:
         return self.study.tables[path.split("/")[1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -48,7 +49,7 @@ def test_tables_are_loaded_as_scans(stand: Stand) -> None:
 
 def test_the_warehouse_is_the_end_of_the_line(stand: Stand) -> None:
     key = dg.AssetKey(["warehouse", "dim_time"])
-    manager = WarehouseIOManager(Platform.of(stand.settings), {key: DIM_TIME})
+    manager = WarehouseIOManager(Platform.of(stand.settings), {key: (stand.study, DIM_TIME)})
     with pytest.raises(PlatformError, match="end of the line"):
         manager.load_input(dg.build_input_context(asset_key=key))
 
@@ -74,8 +75,8 @@ def test_a_version_says_which_run_made_it(stand: Stand) -> None:
 
 
 def test_the_manifest_of_raw_files_can_be_read_by_anyone(stand: Stand) -> None:
-    store = RawStore(stand.settings.lake_root)
-    listed = json.loads(store.manifest_path("netflix_prize").read_text())
+    manifest = RawStore(stand.settings.lake_root).manifest_uri("netflix_prize")
+    listed = json.loads(Path(manifest).read_text())
     assert {file["name"] for file in listed} == {"movie_titles.csv", *(f"combined_data_{n}.txt" for n in range(1, 5))}
     assert all(len(file["sha256"]) == 64 and file["origin"].startswith("file:///") for file in listed)
 

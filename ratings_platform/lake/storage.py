@@ -1,0 +1,151 @@
+"""Where a lake lies: in a folder on this machine, or under a prefix of an S3 bucket.
+
+Belongs here: what this room asks of either of them, and the folder. Does not belong here: S3 (`s3`), and what the
+files mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+from deltalake import DeltaTable
+
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.files import Scan
+
+S3 = "s3://"
+# In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
+_MISREAD = re.compile(r"[%=\\]")
+
+# Called with a file's name, its bytes so far, and its bytes in all.
+Progress = Callable[[str, int, int], None]
+
+
+class Storage(Hashable, Protocol):
+    """Files by their paths below `root`. Engines read and write them in a folder on this machine.
+
+    A data file never changes once it is written, and its name is never used again: so a copy of it is never stale.
+    """
+
+    root: str
+    """The lake's address, without a slash at the end and without secrets."""
+
+    remote: bool
+    """Whether what is in the folder on this machine are copies."""
+
+    def folder(self, path: str) -> str:
+        """The folder on this machine that stands for `path`: what is written there can be sent."""
+
+    def local(self, scan: Scan) -> Scan:
+        """The same scan with its files on this machine."""
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Have these files in their folders on this machine."""
+
+    def send(self, paths: Iterable[str]) -> None:
+        """Make files that were written in their folders part of the lake. Those that already are stay as they are."""
+
+    def has(self, path: str) -> bool:
+        """Whether the lake has this file."""
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's content; None when there is no such file."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a small file in one step: readers find the old content or the new."""
+
+    def keep(self, file: Path, path: str, sha256: str, check: Callable[[], None], progress: Progress) -> None:
+        """Keep a copy of a file that a user holds, where the lake does not lie on the same machine.
+
+        `check` is asked just before the copy counts, and raises when the file is no longer what `sha256` says.
+        """
+
+    def drop_unfinished(self) -> None:
+        """Drop what sendings that were killed days ago have left half-done."""
+
+    def open_log(self, path: str) -> DeltaTable:
+        """The log of the table at a path as it is now. Raises TableNotFoundError when there is none."""
+
+    def delta_options(self) -> dict[str, str] | None:
+        """What the Delta library needs to find a table here."""
+
+    def faults(self) -> AbstractContextManager[None]:
+        """Turns the storage's faults into the platform's errors."""
+
+
+class DiskStorage:
+    """A folder on this machine: files are read and written in place."""
+
+    remote = False
+
+    def __init__(self, root: str):
+        refuse_misread(root, "RATINGS_LAKE")
+        self.root = root.rstrip("/")
+
+    def folder(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+    def local(self, scan: Scan) -> Scan:
+        return scan
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        pass
+
+    def send(self, paths: Iterable[str]) -> None:
+        pass
+
+    def has(self, path: str) -> bool:
+        return Path(self.root, path).exists()
+
+    def read(self, path: str) -> bytes | None:
+        file = Path(self.root, path)
+        return file.read_bytes() if file.exists() else None
+
+    def replace(self, path: str, content: bytes) -> None:
+        file = Path(self.root, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f"{file.name}.part")
+        fresh.write_bytes(content)
+        fresh.replace(file)
+
+    def keep(self, file: Path, path: str, sha256: str, check: Callable[[], None], progress: Progress) -> None:
+        """Files on this machine are used where they lie."""
+
+    def drop_unfinished(self) -> None:
+        pass
+
+    def open_log(self, path: str) -> DeltaTable:
+        return DeltaTable(f"{self.root}/{path}")
+
+    def delta_options(self) -> None:
+        return None
+
+    def faults(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def open_storage(root: str, scratch: Callable[[], Path], region: Callable[[], str | None]) -> Storage:
+    """The storage at a folder or at `s3://bucket/prefix`; connects only when used.
+
+    Copies of what lies elsewhere go into `scratch()`, a folder of this process's own. `region` is asked for the AWS
+    region that the settings name, if they do.
+    """
+    if not root.startswith(S3):
+        return DiskStorage(root)
+    from ratings_platform.lake.s3 import S3Storage
+
+    return S3Storage(root, scratch, region)
+
+
+def refuse_misread(folder: str, setting: str) -> None:
+    """Raise when libraries would read a folder's path as something else."""
+    if _MISREAD.search(folder):
+        raise PlatformError(
+            "the folder's path holds one of % = \\, which libraries read as something else",
+            file=folder,
+            remedy=f"Choose another folder: set {setting}.",
+        )

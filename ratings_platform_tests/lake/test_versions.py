@@ -1,0 +1,71 @@
+"""Earlier versions of lake tables: listed, made the last one again, and removed when nobody needs them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform_tests.lake.samples import MARKS, Lake, Row, put
+
+ONE: list[Row] = [("a", 1, date(2001, 5, 1)), ("b", 2, date(2002, 5, 1))]
+TWO: list[Row] = [("x", 5, date(2002, 6, 1)), ("y", 5, date(2002, 6, 2))]
+
+
+@pytest.fixture
+def table(lake: Lake) -> LakeTable:
+    """Three versions: all of ONE, then TWO instead of its 2002, then nothing at all."""
+    table = lake.table(MARKS)
+    table.publish(put(table, ONE), info={"run": "one"})
+    table.publish(put(table, TWO), years=[2002], info={"run": "two"})
+    table.publish([], info={"run": "three"})
+    return table
+
+
+def test_versions_are_listed_the_newest_first(table: LakeTable) -> None:
+    found = table.history()
+    assert [(v.number, v.rows, v.info) for v in found] == [
+        (2, 0, {"run": "three"}),
+        (1, 3, {"run": "two"}),
+        (0, 2, {"run": "one"}),
+    ]
+    assert table.history(1) == found[:1]
+    assert found[0].size == 0 < found[1].size
+    assert all(datetime.now(UTC) - v.time < timedelta(minutes=5) for v in found)
+
+
+def test_a_table_never_published_has_no_versions(lake: Lake) -> None:
+    assert lake.table(MARKS).history() == lake.table(MARKS).tidy() == []
+    with pytest.raises(PlatformError, match=r"there is no version 0\. Versions: none yet\."):
+        lake.table(MARKS).restore(0)
+
+
+def test_an_earlier_version_is_the_content_again_with_what_it_said_of_itself(table: LakeTable, lake: Lake) -> None:
+    assert table.restore(1) == table.scan().version == 3
+    assert lake.rows(table.scan()) == [ONE[0], *TWO]
+    assert table.info() == {"run": "two", "restored": 1}
+    assert table.restore(0) == 4
+    assert lake.rows(table.scan()) == ONE
+    # What came between is a version like any other.
+    assert table.restore(2) == 5
+    assert (lake.rows(table.scan()), [v.number for v in table.history()]) == ([], [5, 4, 3, 2, 1, 0])
+
+
+def test_years_are_replaced_in_a_restored_version_too(table: LakeTable, lake: Lake) -> None:
+    table.restore(0)
+    table.publish(put(table, TWO), years=[2002])
+    assert lake.rows(table.scan()) == [ONE[0], *TWO]
+
+
+def test_a_version_whose_files_are_gone_cannot_be_restored(table: LakeTable, lake: Lake) -> None:
+    table.restore(1)
+    lost = table.tidy(hours=0, dry_run=True)
+    assert [path.partition("/")[2] for path in lost] == ["year=2002/data.parquet"]
+    assert table.tidy(hours=0) == lost
+    assert table.tidy(hours=0) == []
+    with pytest.raises(PlatformError, match=r"version 0 cannot be restored: .* choose a later version"):
+        table.restore(0)
+    assert lake.rows(table.scan()) == [ONE[0], *TWO]
+    assert (table.info(), [v.number for v in table.history()][-4:]) == ({"run": "two", "restored": 1}, [3, 2, 1, 0])
