@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from ratings_platform.engines.text import Stored
 from ratings_platform.schema.files import DataFile, Scan
-from ratings_platform.schema.reading import Reader, SourceFile
+from ratings_platform.schema.reading import SourceFile
+from ratings_platform.schema.study import Ingest
 from ratings_platform.schema.tables import Table
 
 
@@ -23,9 +24,9 @@ class Engine(Protocol):
     kind: str
 
     def rows(self, expr: ir.Expr, scans: Mapping[str, Scan]) -> pa.Table:
-        """The result of an expression in memory: for small results only."""
+        """The result of an expression in memory, its columns of the types that Ibis says: for small results only."""
 
-    def many_rows(self, exprs: Mapping[str, ir.Table], scans: Mapping[str, Scan]) -> dict[str, pa.Table]:
+    def many_rows(self, exprs: Mapping[str, ir.Expr], scans: Mapping[str, Scan]) -> dict[str, pa.Table]:
         """Several small results over the same scans."""
 
     def write(
@@ -45,13 +46,7 @@ class Engine(Protocol):
         """
 
     def store(
-        self,
-        reader: Reader,
-        files: Sequence[SourceFile],
-        known: Mapping[str, Scan],
-        table: Table,
-        root: str,
-        folder: str,
+        self, ingest: Ingest, files: Sequence[SourceFile], known: Mapping[str, Scan], root: str, folder: str
     ) -> Stored:
         """Write the rows of one unit of vendor files as Parquet below `root/folder`, with proof that no line is lost.
 

@@ -20,13 +20,13 @@ from ratings_platform.engines import text
 from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.files import DataFile, Scan
-from ratings_platform.schema.reading import Reader, SourceFile
+from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.scans import scan_sql
-from ratings_platform.schema.sql import compiled, literal, quoted
+from ratings_platform.schema.sql import compiled, literal, quoted, result_schema
+from ratings_platform.schema.study import Ingest
 from ratings_platform.schema.tables import Table
 
-# Version 2 pages with zstd: smaller and, for keys and dates, written faster than version 1.
-_PARQUET = "format parquet, compression zstd, parquet_version v2"
+_PARQUET = "format parquet, compression zstd, parquet_version"
 
 
 class DuckDBEngine:
@@ -47,13 +47,15 @@ class DuckDBEngine:
 
     def rows(self, expr: ir.Expr, scans: Mapping[str, Scan]) -> pa.Table:
         """The result of an expression in memory: for small results only."""
-        with self._session(scans) as session:
-            return session.sql(compiled(expr)).to_arrow_table()
+        return self.many_rows({"": expr}, scans)[""]
 
-    def many_rows(self, exprs: Mapping[str, ir.Table], scans: Mapping[str, Scan]) -> dict[str, pa.Table]:
+    def many_rows(self, exprs: Mapping[str, ir.Expr], scans: Mapping[str, Scan]) -> dict[str, pa.Table]:
         """Several small results over the same scans."""
         with self._session(scans) as session:
-            return {name: session.sql(compiled(expr)).to_arrow_table() for name, expr in exprs.items()}
+            return {
+                name: session.sql(compiled(expr)).to_arrow_table().cast(result_schema(expr))
+                for name, expr in exprs.items()
+            }
 
     def write(
         self,
@@ -85,17 +87,11 @@ class DuckDBEngine:
         return [file for file in files if file.rows]
 
     def store(
-        self,
-        reader: Reader,
-        files: Sequence[SourceFile],
-        known: Mapping[str, Scan],
-        table: Table,
-        root: str,
-        folder: str,
+        self, ingest: Ingest, files: Sequence[SourceFile], known: Mapping[str, Scan], root: str, folder: str
     ) -> text.Stored:
         """See `engines.text.store`."""
         frames = {name: pl.scan_parquet(self._local(scan).paths) for name, scan in known.items()}
-        return text.store(reader(files, frames), table, root, folder)
+        return text.store(ingest.reader(files, frames), ingest.table, root, folder)
 
     def _write_file(
         self, sql: str, scans: Mapping[str, Scan], target: Table, root: str, path: str, year: int | None
@@ -103,7 +99,7 @@ class DuckDBEngine:
         file = Path(root, path)
         with storage_faults(target.path, root, path.split("/")[0]), self._session(scans) as session:
             file.parent.mkdir(parents=True, exist_ok=True)
-            session.execute(f"copy ({sql}) to {literal(str(file))} ({_PARQUET})")
+            session.execute(f"copy ({sql}) to {literal(str(file))} ({_PARQUET} {_version(target)})")
         return describe(root, path, target, year=year)
 
     @contextmanager
@@ -120,3 +116,10 @@ class DuckDBEngine:
         connection = duckdb.connect(config=self._config)
         connection.execute("set preserve_insertion_order = true; set timezone = 'UTC'")
         return connection
+
+
+def _version(table: Table) -> str:
+    """The version of Parquet's pages. The second is smaller and, for keys and dates, written faster; but it splits
+    floats in a way that Spark's fast reader does not know.
+    """
+    return "v1" if any(kind.is_floating() for kind in table.ibis_schema.types) else "v2"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import polars as pl
 
@@ -42,13 +41,18 @@ class Stored:
 
 
 def store(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
-    """Write a unit's rows below `root/folder`, one file a year where the table has a time column, and its rejects.
+    """Write a whole unit: see `store_part` and `require_rows`."""
+    stored = store_part(parsed, table, root, folder)
+    require_rows(stored, root, folder)
+    return stored
+
+
+def store_part(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
+    """Write rows below `root/folder`, one file a year where the table has a time column, and their rejects.
 
     The second pass over the text, which finds the rejects, is run only when the independent count of lines shows
-    that some were not kept.
-
-    Raises SourceError when no row at all can be used: the files are then not what they should be. Raises PlatformError
-    when lines are neither kept, rejected nor structure: the reader then has a fault.
+    that some were not kept. Raises PlatformError when lines are neither kept, rejected nor structure: the reader then
+    has a fault.
     """
     count = parsed.count()
     with storage_faults(table.path, root, folder):
@@ -64,18 +68,19 @@ def store(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
             file=table.path,
             remedy="The file changed while it was read, or its reader has a fault; nothing was published. Run again.",
         )
-    if stored.rejects and not stored.kept:
-        _refuse(root, folder, stored.rejects)
     return stored
 
 
-def _refuse(root: str, folder: str, rejects: DataFile) -> NoReturn:
-    found = Path(root, rejects.path)
+def require_rows(stored: Stored, root: str, folder: str) -> None:
+    """Raises SourceError when no row at all of a unit can be used: its files are then not what they should be."""
+    if stored.rejects is None or stored.kept:
+        return
+    found = Path(root, stored.rejects.path)
     first = pl.scan_parquet(found).sort("file", "line").head(1).collect().row(0, named=True)
     found.unlink()
     shutil.rmtree(Path(root, folder), ignore_errors=True)
     raise SourceError(
-        f"none of its {rejects.rows:,} rows can be used; the first: {first['reason']}",
+        f"none of its {stored.rejected:,} rows can be used; the first: {first['reason']}",
         file=first["file"],
         line=first["line"],
         remedy="Fetch the file again from its origin, or leave it out; the last good version stays as it is.",
@@ -105,8 +110,13 @@ def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> lis
     return [describe(root, f"{folder}/{file.name}", table) for file in sorted(base.glob("*.parquet"))]
 
 
+def rejects_path(folder: str) -> str:
+    """Where the rejects of the rows in `folder` are, both relative to the table's folder."""
+    return f"_rejects/{folder}.parquet"
+
+
 def _store_rejects(rejects: pl.LazyFrame, table: Table, root: str, folder: str) -> DataFile:
-    path = f"_rejects/{folder}.parquet"
+    path = rejects_path(folder)
     Path(root, path).parent.mkdir(parents=True, exist_ok=True)
     columns = [c.name for c in REJECTS.columns]
     rejects.with_columns(pl.lit(table.name).alias("table")).select(columns).sink_parquet(Path(root, path))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from ratings_platform.studies.market_study.study import STUDY
+from ratings_platform.warehouse.mysql import MySQLWarehouse
+from ratings_platform_tests.aws_server import AWSServer
 from ratings_platform_tests.e2e.conftest import Sample
 from ratings_platform_tests.e2e.support import Home
 from ratings_platform_tests.warehouse.mysql_server import MySQLServer, server
@@ -17,7 +21,12 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_study_goes_into_mysql_and_answers_there_as_in_the_lake(
-    good_home: Home, clean: Sample, server: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    good_home: Home,
+    clean: Sample,
+    server: MySQLServer,
+    aws: AWSServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = good_home.copy(tmp_path / "home")
     monkeypatch.setenv("RATINGS_SOURCE", str(clean.folder))
@@ -28,11 +37,17 @@ def test_the_study_goes_into_mysql_and_answers_there_as_in_the_lake(
 
     done = home.call("run")
     again = home.call("run", "--years", "2003:2004", "--only", "warehouse/fact_rating")
+    aws.client("secretsmanager").create_secret(Name="warehouse", SecretString=json.dumps({"password": password.text}))
+    monkeypatch.delenv("RATINGS_WAREHOUSE_PASSWORD")
+    monkeypatch.setenv("RATINGS_WAREHOUSE_PASSWORD_SECRET", "warehouse")
     checked = home.call("check")
 
     # The runs' last checks ask each question inside the database and compare the rows with the lake's.
     assert [(d.returncode, d.stderr[-500:]) for d in (done, again, checked) if d.returncode] == []
     assert home.answers() == before
+    assert done.stderr.count("migration applied: 0001 The tables") == 1
+    assert "migration applied" not in again.stderr
+    assert MySQLWarehouse(address, password, "500MB").drift(STUDY) == []
     for said in (done, again, checked):
         assert password.text not in said.stdout + said.stderr
     for path in home.path.rglob("*"):

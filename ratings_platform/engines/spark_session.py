@@ -1,0 +1,188 @@
+"""How Spark is started: what it needs, what it is told, and where its words go.
+
+Belongs here: the options of a session that nobody asked for, the look for Java, and starting the Java process. Does
+not belong here: reading settings, and using a session (`spark`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException, PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
+from pyspark.logger import PySparkLogger
+from pyspark.sql import SparkSession
+
+from ratings_platform.schema.errors import PlatformError
+
+LOCAL = "local"
+_JAVA = 17
+_OTHERWISE = (
+    "Install one (Debian: apt-get install openjdk-17-jre-headless) and set JAVA_HOME, or set RATINGS_ENGINE=duckdb."
+)
+# As Spark itself tells which options hold secrets.
+_SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+
+
+class Sessions:
+    """Gives the process's session: made when it is first asked for, and made anew once a cluster has ended it.
+
+    `options` are those that were given; `java` is asked for the program that Spark will start; `create` makes a
+    session from options once the Java process runs. Files that no one needs afterwards go into `scratch()`.
+    """
+
+    def __init__(
+        self,
+        options: Callable[[], Mapping[str, str]],
+        java: Callable[[], str],
+        create: Callable[[Mapping[str, str]], SparkSession],
+        memory_limit: str,
+        scratch: Callable[[], Path],
+    ):
+        self._options, self._java, self._create = options, java, create
+        self._memory_limit, self._scratch = memory_limit, scratch
+        self._session: SparkSession | None = None
+
+    def __call__(self) -> SparkSession:
+        if self._session is None or is_lost():
+            self._session = self._started()
+        return self._session
+
+    def _started(self) -> SparkSession:
+        require_java(self._java())
+        scratch = self._scratch()
+        options = with_defaults(self._options(), self._memory_limit, scratch)
+        log = scratch / "spark.log"
+        _forget_the_lost()
+        start_java(options, log)
+        return _connected(self._create, options, log)
+
+
+def with_defaults(given: Mapping[str, str], memory_limit: str, scratch: Path) -> dict[str, str]:
+    """The options of a session: those given, and what is better said where they are silent."""
+    master = given.get("spark.master", f"{LOCAL}[*]")
+    options = {
+        "spark.master": master,
+        "spark.app.name": "ratings-platform",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # Tables are files that the lake knows of: no metastore, and no warehouse folder of Spark's own.
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": f"file://{scratch}/spark-warehouse",
+        # Few files are written, each of a good size, however many cores there are.
+        "spark.sql.files.minPartitionNum": "1",
+        "spark.sql.files.maxPartitionBytes": "32m",
+    }
+    if master.startswith(LOCAL):
+        options |= {
+            "spark.driver.memory": f"{max(_bytes(memory_limit) >> 20, 512)}m",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.local.dir": str(scratch / "spark"),
+            "spark.sql.shuffle.partitions": "8",
+        }
+    return {**options, **given}
+
+
+def require_java(program: str) -> None:
+    """Raise PlatformError when the program is no Java of the version that Spark needs."""
+    try:
+        told = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+    except OSError:
+        where = program if "/" in program else None
+        raise PlatformError(
+            f"Spark needs Java {_JAVA} or later, and there is none", file=where, remedy=_OTHERWISE
+        ) from None
+    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    if found is None or int(found[1]) < _JAVA:
+        version = f"Java {found[1]}" if found else "something else"
+        raise PlatformError(
+            f"Spark needs Java {_JAVA} or later, and this is {version}",
+            file=shutil.which(program) or program,
+            remedy=_OTHERWISE,
+        )
+
+
+def start_java(options: Mapping[str, str], log: Path) -> None:
+    """Start Spark's Java process, unless this process has one; what it prints goes into `log`.
+
+    It is told all options later on; among its arguments, which others on the machine can read, are no secrets.
+    """
+    if SparkContext._gateway is not None:
+        return
+    conf = SparkConf(loadDefaults=False)
+    conf.setAll([(name, value) for name, value in options.items() if not _SECRET.search(name)])
+    with log.open("ab") as stream:
+        try:
+            gateway = launch_gateway(conf, {"stdout": stream, "stderr": stream})
+        except PySparkRuntimeError as error:
+            raise PlatformError(
+                f"Spark's Java process did not start: {_last_line(log)}",
+                remedy="Look at the options in RATINGS_SPARK_OPTIONS and RATINGS_SPARK_OPTIONS_FILE.",
+            ) from error
+    SparkContext._ensure_initialized(gateway=gateway)
+    # What these log as pages of JSON is in the errors that they log.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _connected(
+    create: Callable[[Mapping[str, str]], SparkSession], options: Mapping[str, str], log: Path
+) -> SparkSession:
+    try:
+        return create(options)
+    except (Py4JError, PySparkException) as error:
+        raise PlatformError(
+            f"Spark could not be started on {options['spark.master']}: {_last_line(log)}",
+            remedy="Look whether that master runs and can be reached from here: RATINGS_SPARK_MASTER names it.",
+        ) from error
+
+
+def is_lost() -> bool:
+    """Whether the process's Spark has ended, by itself or with its cluster or its Java process."""
+    context = SparkContext._active_spark_context
+    try:
+        return context is None or context._jsc is None or bool(context._jsc.sc().isStopped())
+    except (Py4JError, OSError):
+        return True
+
+
+def _forget_the_lost() -> None:
+    """PySpark keeps to its session and its Java process, even when these are no more."""
+    context = SparkContext._active_spark_context
+    if context is None or not is_lost():
+        return
+    with warnings.catch_warnings(action="ignore"), suppress(OSError):  # which say that Java may have crashed
+        context.stop()
+    SparkContext._active_spark_context = SparkSession._instantiatedSession = None
+    process = getattr(SparkContext._gateway, "proc", None)
+    if process is not None and process.poll() is not None:
+        SparkContext._gateway = SparkContext._jvm = None
+
+
+def _last_line(log: Path) -> str:
+    """The last thing that Java said was wrong."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    wrong = [line for line in lines if re.search(r"Error|Exception|ERROR|Unrecognized|Could not", line)]
+    return " ".join((wrong or lines or ["it said nothing"])[-1].split())
+
+
+def _bytes(size: str) -> int:
+    """A size as settings spell it, for example 2.5GB."""
+    found = re.fullmatch(r"([\d.]+)\s*(\w+)", size)
+    return int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0

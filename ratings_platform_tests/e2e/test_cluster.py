@@ -1,0 +1,71 @@
+"""The study on a Spark cluster of several processes, and with executors killed in mid-job; and on Spark alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratings_platform_tests.conftest import QUICK_JAVA
+from ratings_platform_tests.e2e.conftest import Sample
+from ratings_platform_tests.e2e.spark_cluster import Cluster, running
+from ratings_platform_tests.e2e.support import PATIENCE_SECONDS, Home, rounded
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running(tmp_path_factory.mktemp("cluster")) as started:
+        yield started
+
+
+def test_a_machine_alone_gives_the_same_and_is_quiet(
+    clean: Sample, good_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """On all of its cores, as without a setting for the master."""
+    home = Home(tmp_path / "home")
+    options = f"spark.driver.extraJavaOptions='{QUICK_JAVA}'"
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    done = home.call("run", "--source", clean.folder, engine="spark", spark_options=options)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith(("raw/", "bronze/"))] == []
+    assert rounded(home.answers()) == clean.answers
+    assert home.ratings_everywhere() == good_home.ratings_everywhere()
+    assert list(place.iterdir()) == []
+    assert not [*home.path.glob("scratch/*")]
+
+
+def test_without_java_one_line_says_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    told = home.fail("run", "--only", "silver/movies", engine="spark")
+    assert told.startswith("ratings-platform: /nowhere/bin/java: Spark needs Java 17 or later, and there is none. ")
+
+
+def test_executors_killed_in_mid_job_change_nothing(cluster: Cluster, dirty: Sample, good_home: Home, tmp_path: Path):
+    home = Home(tmp_path / "home")
+    program = home.start(
+        "run",
+        "--source",
+        dirty.folder,
+        engine="spark",
+        spark_master=cluster.master,
+        spark_options=cluster.options,
+    )
+    try:
+        is_at_work = lambda: program.poll() is None  # noqa: E731
+        assert cluster.kill_an_executor_at_work(is_at_work)
+        while is_at_work() and not any((home.path / "lake/silver").glob("*/*/")):
+            pass
+        assert cluster.kill_an_executor_at_work(is_at_work)
+        _, told = program.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        program.kill()
+    assert program.returncode == 0, told
+    assert cluster.tasks_lost() >= 2
+    assert rounded(home.answers()) == dirty.answers
+    for table in ("bronze/ratings_netflix", "bronze/ratings_amazon", "silver/movies", "gold/fact_rating"):
+        assert sorted(home.lake(table), key=repr) == sorted(good_home.lake(table), key=repr)

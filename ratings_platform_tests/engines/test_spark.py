@@ -1,0 +1,206 @@
+"""The engine for clusters, on this machine: what it writes, from what, and what its faults leave.
+
+Belongs here: what is Spark's own. Does not belong here: that both engines give the same (`parity`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark import SparkContext
+
+from ratings_platform.engines.spark import _SETTINGS, SparkEngine
+from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.tables import Column, Table
+from ratings_platform_tests.conftest import SPARK_SECRET
+from ratings_platform_tests.lake.samples import MARKS, PLAIN, READINGS, marks, put, readings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.integration
+
+YEARS = (2001, 2002, 2003)
+
+
+@pytest.fixture
+def engine(spark: Callable[[], SparkSession]) -> SparkEngine:
+    return SparkEngine(spark)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> LakeTable:
+    """Readings of three years, in two units of files, each unit with some of every year."""
+    table = LakeTable(str(tmp_path), READINGS)
+    table.publish(list(chain(*(put(table, readings(YEARS, 300, seed)) for seed in (1, 2)))))
+    return table
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> LakeTable:
+    return LakeTable(str(tmp_path), MARKS)
+
+
+def write(engine: SparkEngine, source: LakeTable, target: LakeTable, *years: int) -> list[DataFile]:
+    return engine.write(marks(), {READINGS.name: source.scan()}, MARKS, target.uri, target.new_folder(), years=years)
+
+
+def all_rows(engine: SparkEngine, scan: Scan) -> list[dict[str, object]]:
+    rows = scan.table.unbound()
+    return engine.rows(rows.order_by(*rows.columns), {scan.table.name: scan}).to_pylist()
+
+
+def files_below(folder: str) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*") if file.is_file())
+
+
+def test_a_lost_java_process_is_a_passing_fault_and_the_next_try_starts_another(
+    engine: SparkEngine, spark: Callable[[], SparkSession]
+) -> None:
+    spark()
+    java = SparkContext._gateway.proc
+
+    def lose_it() -> None:
+        with engine._over({}, "x") as session:
+            os.kill(java.pid, signal.SIGKILL)
+            java.wait()
+            session.sql("select 1").collect()
+
+    with pytest.raises(PassingError, match=r"^Spark was lost at work on x: "):
+        lose_it()
+    assert engine.rows(ibis.literal(1), {}).num_rows == 1
+    assert SparkContext._gateway.proc.pid != java.pid
+
+
+def test_a_lost_cluster_is_a_passing_fault_and_the_next_try_connects_again(
+    engine: SparkEngine, spark: Callable[[], SparkSession]
+) -> None:
+    first = spark()
+
+    def lose_it() -> None:
+        with engine._over({}, "x") as session:
+            first.sparkContext._jsc.sc().stop()
+            session.sql("select count(*) from range(10)").collect()
+
+    with pytest.raises(PassingError, match=r"^Spark was lost at work on x: "):
+        lose_it()
+    assert engine.rows(ibis.literal(1), {}).num_rows == 1
+    assert spark() is not first
+
+
+def test_no_secret_is_among_the_arguments_of_the_java_process(spark: Callable[[], SparkSession]) -> None:
+    """Anyone on the machine may read those."""
+    told = spark().sparkContext.getConf().get(SPARK_SECRET[0])
+    arguments = Path(f"/proc/{SparkContext._gateway.proc.pid}/cmdline").read_text(encoding="utf-8")
+    assert told == SPARK_SECRET[1]
+    assert "spark.master=local" in arguments
+    assert SPARK_SECRET[1] not in arguments
+
+
+def test_years_are_written_in_one_job_and_nothing_else_is_left(
+    engine: SparkEngine, spark: Callable[[], SparkSession], source: LakeTable, target: LakeTable
+) -> None:
+    context = spark().sparkContext
+    context.setJobGroup("years", "years")
+    files = write(engine, source, target, 1999, *YEARS, 2050)
+    jobs = context.statusTracker().getJobIdsForGroup("years")
+    context.setLocalProperty("spark.jobGroup.id", None)
+    assert len(jobs) == 1
+    assert {f.year: f.rows for f in files} == dict.fromkeys(YEARS, 600)
+    assert files_below(target.uri) == [f.path for f in files]
+    assert [f.size for f in files] == [Path(target.uri, f.path).stat().st_size for f in files]
+    target.publish(files, years=YEARS)
+    wanted = [{**row, "year": row["day"].year} for row in all_rows(engine, source.scan())]  # type: ignore[attr-defined]
+    assert all_rows(engine, target.scan()) == wanted
+
+
+def test_a_sorted_table_is_one_file_in_its_order(engine: SparkEngine, source: LakeTable) -> None:
+    rows = READINGS.unbound()
+    expr = rows.select("name").order_by(ibis.desc("name"))
+    root = str(Path(source.uri).parent / "out")
+    [file] = engine.write(expr, {READINGS.name: source.scan()}, PLAIN, root, "new")
+    assert files_below(root) == [file.path]
+    assert (file.rows, file.year) == (1800, None)
+    names = pq.read_table(f"{root}/{file.path}")["name"].to_pylist()
+    assert names == sorted((n for n in names if n is not None), reverse=True) + [n for n in names if n is None]
+
+
+def test_a_large_sorted_table_keeps_its_order_over_its_files(
+    engine: SparkEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(_SETTINGS, "spark.sql.adaptive.advisoryPartitionSizeInBytes", "64k")
+    monkeypatch.setitem(_SETTINGS, "spark.sql.adaptive.coalescePartitions.minPartitionSize", "1k")
+    table = Table("gold", "sorted", "x", (Column("n", "int64", "x"),))
+    expr = ibis.range(50_000).unnest().name("n").as_table().order_by(ibis.desc("n"))
+    files = engine.write(expr, {}, table, str(tmp_path), "new")
+    assert len(files) > 1
+    numbers = chain(*(pq.read_table(tmp_path / f.path)["n"].to_pylist() for f in files))
+    assert list(numbers) == list(range(49_999, -1, -1))
+
+
+def test_a_scan_without_files_gives_no_rows(engine: SparkEngine, target: LakeTable) -> None:
+    nothing = {READINGS.name: Scan(READINGS, "nowhere", ())}
+    assert engine.write(marks(), nothing, MARKS, target.uri, "new", years=YEARS) == []
+    assert engine.write(marks(), nothing, MARKS, target.uri, "new", years=()) == []
+    [file] = engine.write(READINGS.unbound().select("name"), nothing, PLAIN, target.uri, "plain")
+    assert file.rows == 0
+    assert pq.read_schema(f"{target.uri}/{file.path}").names == ["name"]
+    assert engine.rows(marks(), nothing).schema.names == [c.name for c in MARKS.columns]
+
+
+def test_names_and_folders_may_hold_quotes_blanks_and_brackets(engine: SparkEngine, tmp_path: Path) -> None:
+    odd = Table(
+        "silver",
+        'it\'s `odd` "x"',
+        "x",
+        (Column("a \"b\" 'c' `d`", "string", "x"), Column("year", "int32", "x")),
+        partition_by="year",
+    )
+    target = LakeTable(str(tmp_path / 'a lake\'s "folder" [1]*{2}?'), odd)
+    for year in YEARS[:2]:
+        expr = PLAIN.unbound().select(ibis.literal("it's").name("a \"b\" 'c' `d`"), year=ibis.literal(year))
+        plain = LakeTable(str(tmp_path / "p [0-9]"), PLAIN)
+        Path(plain.uri).mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"name": ["x"]}), f"{plain.uri}/x.parquet")
+        scan = Scan(PLAIN, plain.uri, (DataFile("x.parquet", 1, 1),))
+        files = engine.write(expr, {PLAIN.name: scan}, odd, target.uri, target.new_folder(), years=[year])
+        target.publish(files, years=[year])
+    assert all_rows(engine, target.scan()) == [{"a \"b\" 'c' `d`": "it's", "year": year} for year in YEARS[:2]]
+
+
+def test_calls_at_once_do_not_see_each_others_tables(engine: SparkEngine, source: LakeTable) -> None:
+    def count(year: int) -> int:
+        rows = READINGS.unbound()
+        counted = rows.aggregate(n=rows.count(), years=rows.day.year().nunique())
+        [row] = engine.rows(counted, {READINGS.name: source.scan([year])}).to_pylist()
+        assert row["years"] == 1
+        return int(row["n"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(count, YEARS * 4)) == {600}
+
+
+def test_a_fault_of_the_work_is_one_line_and_leaves_nothing(
+    engine: SparkEngine, source: LakeTable, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = READINGS.unbound()
+    expr = rows.select(name=rows.name.cast("int32").cast("string"))
+    with pytest.raises(PlatformError, match=r"^Spark failed over bronze/plain: \[CAST_INVALID_INPUT\]") as caught:
+        engine.write(expr, {READINGS.name: source.scan()}, PLAIN, source.uri, "new")
+    assert "\n" not in str(caught.value)
+    assert not Path(source.uri, "new").exists()
+    with pytest.raises(PlatformError, match=r"^Spark failed over rows of readings: "):
+        engine.rows(expr, {READINGS.name: source.scan()})
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,95 @@
+"""What Spark is told when it is started, and what people are told when it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratings_platform.engines.spark_faults import spark_faults
+from ratings_platform.engines.spark_session import require_java, with_defaults
+from ratings_platform.schema.errors import PlatformError
+
+pytestmark = pytest.mark.unit
+
+
+def program(folder: Path, told: str) -> str:
+    """A program that says of itself what a Java says."""
+    made = folder / "java"
+    made.write_text(f"#!/bin/sh\necho '{told}' >&2\n", encoding="utf-8")
+    made.chmod(0o755)
+    return str(made)
+
+
+@pytest.mark.parametrize("told", ['openjdk version "17.0.15" 2025-04-15', 'java version "21" 2023-09-19 LTS'])
+def test_a_java_that_is_new_enough_will_do(tmp_path: Path, told: str) -> None:
+    require_java(program(tmp_path, told))
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [('java version "1.8.0_402"', "Java 8"), ('openjdk version "11.0.22"', "Java 11"), ("hello", "something else")],
+)
+def test_another_is_refused_with_its_place_and_a_remedy(tmp_path: Path, told: str, found: str) -> None:
+    with pytest.raises(PlatformError) as caught:
+        require_java(program(tmp_path, told))
+    assert str(caught.value).startswith(f"{tmp_path}/java: Spark needs Java 17 or later, and this is {found}. Install")
+
+
+@pytest.mark.parametrize("name", ["no-such-java", "/nowhere/bin/java"])
+def test_none_is_refused_with_a_remedy(name: str) -> None:
+    with pytest.raises(PlatformError, match=r"Spark needs Java 17 or later, and there is none\. .*JAVA_HOME"):
+        require_java(name)
+
+
+def test_spark_on_this_machine_keeps_to_the_memory_limit_and_to_its_folder(tmp_path: Path) -> None:
+    options = with_defaults({}, "2.5GB", tmp_path)
+    assert options["spark.master"] == "local[*]"
+    assert options["spark.driver.memory"] == "2384m"
+    assert options["spark.driver.bindAddress"] == "127.0.0.1"
+    assert {name for name, value in options.items() if str(tmp_path) in value} == {
+        "spark.local.dir",
+        "spark.sql.warehouse.dir",
+    }
+    assert with_defaults({}, "1GiB", tmp_path)["spark.driver.memory"] == "1024m"
+    assert with_defaults({}, "10MB", tmp_path)["spark.driver.memory"] == "512m", "less does not start"
+
+
+def test_a_cluster_keeps_its_own_memory_and_places(tmp_path: Path) -> None:
+    options = with_defaults({"spark.master": "spark://host:7077"}, "2.5GB", tmp_path)
+    assert not {"spark.driver.memory", "spark.local.dir", "spark.driver.host", "spark.sql.shuffle.partitions"} & {
+        *options
+    }
+
+
+def test_what_was_given_counts_for_more_than_the_defaults(tmp_path: Path) -> None:
+    given = {"spark.master": "local[3]", "spark.ui.enabled": "true", "spark.driver.memory": "9g", "spark.x": "y"}
+    assert with_defaults(given, "1GB", tmp_path).items() >= given.items()
+
+
+class Word(Exception):
+    """Stands for an error of PySpark, with the words of one."""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Job aborted.\n\tat a.b(C.scala:1)\n"
+            "Caused by: java.io.IOException: No space left on device\n\tat c.d(E.java:2)",
+            "the disk is full: silver/ratings could not be written",
+        ),
+        (
+            "Job aborted due to stage failure: Task 0 failed 4 times\nCaused by: java.lang.OutOfMemoryError: Java heap space",
+            "Spark ran out of memory over silver/ratings",
+        ),
+    ],
+)
+def test_faults_that_a_person_can_mend_are_told_apart(tmp_path: Path, words: str, told: str) -> None:
+    from pyspark.errors import PySparkException
+
+    (tmp_path / "half" / "written").mkdir(parents=True)
+    with pytest.raises(PlatformError, match=told) as caught, spark_faults("silver/ratings", str(tmp_path), "half"):
+        raise PySparkException(words)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "half").exists()
