@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 from s3transfer.manager import TransferConfig, TransferManager
 
 from ratings_platform.lake import s3_uploads
-from ratings_platform.lake.s3_faults import told_faults
+from ratings_platform.lake.s3_faults import ADDRESS, told_faults
 from ratings_platform.lake.storage import S3, Progress, refuse_misread
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan
@@ -236,4 +236,7 @@ class S3Storage:
             max_pool_connections=_AT_ONCE,
             retries={"mode": "standard", "total_max_attempts": self._patience.tries},
         )
-        return self._session.client("s3", config=config)
+        try:
+            return self._session.client("s3", config=config)
+        except ValueError as error:  # the endpoint is no address
+            raise PlatformError(str(error), file=self.root, remedy=ADDRESS) from None

@@ -20,7 +20,7 @@ from s3transfer.exceptions import RetriesExceededError
 
 from ratings_platform.schema.errors import PassingError, PlatformError
 
-_ADDRESS = "Correct RATINGS_LAKE, AWS_REGION, AWS_PROFILE or AWS_ENDPOINT_URL."
+ADDRESS = "Correct RATINGS_LAKE, AWS_REGION, AWS_PROFILE or AWS_ENDPOINT_URL."
 _CREDENTIALS = "Give valid AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role."
 PERMISSIONS = (
     "Allow s3:ListBucket and s3:ListBucketMultipartUploads on the bucket, and s3:GetObject, s3:PutObject, "
@@ -67,7 +67,7 @@ _OBJECT_STORE = re.compile(r"Generic S3 error|performing (?:GET|PUT|POST|DELETE|
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code\W+(?:\[\d+m\W+)*(\w+)\)")
 _STATUS = re.compile(r"\b([345]\d\d) [A-Z]")
 _WORDS = {
-    "dns error": ("the server's name is not known", _ADDRESS),
+    "dns error": ("the server's name is not known", ADDRESS),
     "certificate": ("the server's certificate is not trusted", _TRUST),
     "redirect": _ELSEWHERE,
 }
@@ -96,8 +96,8 @@ def told_faults(address: str) -> Iterator[None]:
         aws.TokenRetrievalError,
     ) as error:
         raise PlatformError(_line(error), file=address, remedy=_CREDENTIALS) from None
-    except (aws.BotoCoreError, ValueError) as error:
-        raise PlatformError(_line(error), file=address, remedy=_ADDRESS) from None
+    except aws.BotoCoreError as error:
+        raise PlatformError(_line(error), file=address, remedy=ADDRESS) from None
     except (DeltaError, OSError) as error:
         if _OBJECT_STORE.search(str(error)):
             raise _of_object_store(address, str(error)) from None
@@ -115,7 +115,7 @@ def refusal(address: str, code: str, status: int) -> PlatformError | PassingErro
 
 def _unanswered(address: str, error: Exception) -> PlatformError | PassingError:
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
-        return PlatformError("the server's name is not known", file=address, remedy=_ADDRESS)
+        return PlatformError("the server's name is not known", file=address, remedy=ADDRESS)
     return PassingError(f"{address}: S3 does not answer, or not to the end ({type(error).__name__})")
 
 
