@@ -17,8 +17,9 @@ demo: $(STAMP) ## Make a sample, materialise everything, print the answers
 ui: $(STAMP) ## Open the Dagster UI on the same data
 	@$(BIN)/ratings-platform ui
 
+# File by file, the longest (e2e) first, on as many cores as memory suffices for a server and a Spark each.
 test: $(STAMP) system-packages lint ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff format --check .
@@ -61,11 +62,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-# The tests drive a real Chromium and load a real MariaDB.
-PACKAGES := chromium chromium-driver mariadb-server openssl
+# The tests drive a real Chromium, load a real MariaDB and start real Spark clusters.
+PACKAGES := chromium chromium-driver mariadb-server openssl default-jre-headless
 system-packages:
 	@PATH="$$PATH:/usr/sbin"; command -v chromium >/dev/null && command -v chromedriver >/dev/null \
-		&& command -v mariadbd >/dev/null && command -v openssl >/dev/null || { \
+		&& command -v mariadbd >/dev/null && command -v openssl >/dev/null && command -v java >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null; \
 		else \

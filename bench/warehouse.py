@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -24,6 +23,7 @@ from run import line, make_data, platform
 
 from ratings_platform.answering import answers
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.orchestration.checks import records
 from ratings_platform.schema.ddl import create_mysql_table, mysql_index, mysql_name
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.scans import scan_sql
@@ -136,16 +136,11 @@ def print_equality(found: dict[str, dict[str, pa.Table]]) -> bool:
     all_equal = True
     for question in STUDY.questions:
         name = question.table.name
-        first, *others = (comparable(rows[name]) for rows in found.values())
+        first, *others = (records(rows[name]) for rows in found.values())
         equal = all(other == first for other in others)
         all_equal &= equal
         line(name, "equal" if equal else "DIFFERENT", f"{len(first):,} rows")
     return all_equal
-
-
-def comparable(rows: pa.Table) -> list[list[Any]]:
-    """Floats to 12 digits, since engines add in another order."""
-    return [[float(f"{v:.12g}") if isinstance(v, float) else v for v in row.values()] for row in rows.to_pylist()]
 
 
 def main() -> None:

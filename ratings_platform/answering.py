@@ -178,10 +178,7 @@ def _engine(settings: Settings) -> DuckDBEngine:
 
 
 def _scan(settings: Settings, table: Table) -> Scan:
-    scan = LakeTable(lake(settings), table).scan()
-    if scan.version is None:
-        raise PlatformError(f"{table.path} is not materialised yet", file=scan.root, remedy="Run: ratings-platform run")
-    return scan
+    return LakeTable(lake(settings), table).materialised()
 
 
 def _names(question: Question, text: str) -> bool:

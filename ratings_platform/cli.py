@@ -70,7 +70,7 @@ def demo(
 
     override(source="sample", sample_ratings=ratings, sample_seed=seed)
     study, settings = _open(None)
-    _refuse_foreign_lake(study, settings)
+    _refuse_foreign_data(study, settings)
     _run(study, settings, study.years, [])
     _print_answers(study, settings)
 
@@ -429,19 +429,35 @@ def _years(text: str | None, known: tuple[int, ...]) -> tuple[int, ...]:
     return years
 
 
-def _refuse_foreign_lake(study: Study, settings: Settings) -> None:
-    """The demo replaces what the lake holds; it must not replace real data."""
+def _refuse_foreign_data(study: Study, settings: Settings) -> None:
+    """The demo replaces what lake and warehouse hold; it must not replace real data."""
     from ratings_platform.answering import lake
     from ratings_platform.lake.raw import RawStore
 
     raw = RawStore(lake(settings))
     containers = [f["container"] for vendor in study.vendors for f in raw.load(vendor.name)]
     if any(not Path(c).is_relative_to(settings.home.resolve() / "sample") for c in containers):
-        raise PlatformError(
-            "the lake holds data that is no sample, which the demo would replace",
-            file=settings.lake_root,
-            remedy="Give the demo a home of its own: RATINGS_HOME=demo-data ratings-platform demo",
-        )
+        problem, where = "the lake holds data that is no sample", settings.lake_root
+    elif not containers and _is_filled_warehouse(study, settings):
+        problem, where = "the warehouse holds data that did not come from this lake", settings.warehouse_url
+    else:
+        return
+    raise PlatformError(
+        f"{problem}, which the demo would replace",
+        file=where,
+        remedy="Give the demo places of its own: RATINGS_HOME=demo-data ratings-platform demo, with RATINGS_LAKE and "
+        "RATINGS_WAREHOUSE not set.",
+    )
+
+
+def _is_filled_warehouse(study: Study, settings: Settings) -> bool:
+    from ratings_platform.orchestration.resources import Platform
+
+    if settings.warehouse_url.startswith("duckdb:") and not settings.warehouse_path.exists():
+        return False
+    warehouse = Platform.of(settings).warehouse
+    with warehouse.kept_open(read_only=True):
+        return any(warehouse.columns(table) and warehouse.row_count(table) for table in study.warehouse_tables)
 
 
 def _print_answers(study: Study, settings: Settings, form: str = "table", limit: int = _ROWS_SHOWN) -> None:

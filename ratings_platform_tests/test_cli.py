@@ -183,6 +183,18 @@ def test_check_passes_on_a_clean_home_and_fails_on_a_tampered_one(call: Call, ho
     assert not [line for line in lines if "Traceback" in line or "Stack" in line]
 
 
+def test_demo_does_not_replace_a_warehouse_that_others_filled(
+    call: Call, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATINGS_WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb")
+    monkeypatch.setenv("RATINGS_HOME", str(tmp_path / "demo"))
+    error = _error(call("demo", "--ratings", 100))
+    assert "the warehouse holds data that did not come from this lake, which the demo would replace" in error
+    assert "RATINGS_WAREHOUSE not set" in error
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        assert warehouse.table("fact_rating").count("*").fetchall() == [(3000,)]
+
+
 def test_demo_does_not_replace_data_that_is_no_sample(call: Call, built_home: Path) -> None:
     error = _error(call("demo", "--ratings", 100))
     assert "the lake holds data that is no sample, which the demo would replace" in error
@@ -261,7 +273,8 @@ def test_an_unknown_format(call: Call) -> None:
 def test_answers_before_any_run(call: Call, tmp_path: Path) -> None:
     with environment(tmp_path, home=tmp_path / "new"):
         error = _error(call("answers"))
-    assert "answers/q01_catalogue_sizes is not materialised yet. Run: ratings-platform run" in error
+    assert "answers/q01_catalogue_sizes is not materialised yet. Materialise answers/q01_catalogue_sizes first" in error
+    assert error.rstrip().endswith("or run the whole study: ratings-platform run")
 
 
 def test_output_into_a_closed_pipe_is_no_error(built_home: Path) -> None:
@@ -388,7 +401,7 @@ def test_the_committed_dictionary_is_that_of_the_code(call: Call) -> None:
     ("settings", "arguments", "complaint"),
     [
         ({}, ["run", "tag-soup"], "there is no study 'tag-soup'. Studies: "),
-        ({"engine": "abacus"}, ["check"], "RATINGS_ENGINE is 'abacus': Input should be 'duckdb'. See .env.example"),
+        ({"engine": "abacus"}, ["check"], "RATINGS_ENGINE is 'abacus': Input should be 'duckdb' or 'spark'. See .env.example"),
         ({"sauce": "sample"}, ["answers"], "RATINGS_SAUCE is not a setting. Did you mean RATINGS_SOURCE?"),
         ({"bayesian_weight": "-1"}, ["run"], "RATINGS_BAYESIAN_WEIGHT is '-1': "),
         ({}, ["run", "--source", "/no/such/place"], "RATINGS_SOURCE is '/no/such/place': give sample, kaggle, or a "),

@@ -85,6 +85,17 @@ class LakeTable:
             scan = Scan(self.table, self.uri, tuple(_data_files(delta, self.table)), version=delta.version())
         return scan if years is None else scan.of_years(years)
 
+    def materialised(self) -> Scan:
+        """The last version, lazily. Raises PlatformError when the table was never published."""
+        scan = self.scan()
+        if scan.version is None:
+            raise PlatformError(
+                f"{self.table.path} is not materialised yet",
+                file=self.uri,
+                remedy=f"Materialise {self.table.path} first, or run the whole study: ratings-platform run",
+            )
+        return scan
+
     def info(self) -> dict[str, Any]:
         """What the last version says of itself (see `publish`); empty when there is none."""
         delta = self._open()

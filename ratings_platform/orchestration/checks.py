@@ -177,10 +177,14 @@ class CheckFactory:
             )
             asked = platform.warehouse.rows(expr)
             loaded = platform.warehouse.rows(question.ordered(question.table.unbound()))
-            same = _records(asked) == _records(lake) == _records(loaded)
+            same = records(asked) == records(lake) == records(loaded)
             shown = {"rows": lake.num_rows}
             if not same:
-                shown |= {"lake": metadata_table(lake), "asked of the warehouse": metadata_table(asked)}
+                shown |= {
+                    "lake": metadata_table(lake),
+                    "asked of the warehouse": metadata_table(asked),
+                    "stored in the warehouse": metadata_table(loaded),
+                }
             return same, shown
 
         return Check("same_answer_as_lake", "The question asked of the warehouse's own tables gives these rows.", run)
@@ -232,7 +236,8 @@ def _step(study: str, checks: _Checks) -> dg.AssetChecksDefinition:
             for (key, _), check in ((of, check) for of, check in by_key.items() if of in selected):
                 passed, seen = check.run(platform, years)
                 if not passed:
-                    context.log.warning(f"check {check.name} of {key.to_user_string()} failed: {dict(seen)}")
+                    told = {name: value for name, value in seen.items() if isinstance(value, str | int | float)}
+                    context.log.warning(f"check {check.name} of {key.to_user_string()} failed: {told}")
                 yield dg.AssetCheckResult(
                     passed=passed, check_name=check.name, asset_key=key, metadata=seen, severity=check.severity
                 )
@@ -313,7 +318,7 @@ def _few_rejects(platform: Platform, table: Table, threshold: float) -> Found:
     return not over, {"largest share": max(shares.values(), default=0.0), **over}
 
 
-def _records(rows: pa.Table) -> list[dict[str, Any]]:
+def records(rows: pa.Table) -> list[dict[str, Any]]:
     """Rows to compare: floats to 12 digits, since engines may add in another order."""
     return [
         {name: float(f"{value:.12g}") if isinstance(value, float) else value for name, value in row.items()}

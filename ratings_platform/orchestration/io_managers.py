@@ -89,13 +89,7 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Scan:
         with as_dagster_failures():
-            scan = self._platform.table(self._tables[context.asset_key]).scan()
-            if scan.version is None:
-                raise PlatformError(
-                    "the table was never materialised",
-                    file=scan.root,
-                    remedy=f"Materialise {scan.table.path} first, or run the whole study: ratings-platform run",
-                )
+            scan = self._platform.table(self._tables[context.asset_key]).materialised()
             return scan.of_years(_years(context) or ()) if context.has_asset_partitions else scan
 
     def _preview(self, scan: Scan, limit: int) -> dict[str, dg.MetadataValue]:
@@ -123,8 +117,9 @@ class WarehouseIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Scan) -> None:
         with as_dagster_failures(context.step_context.previous_attempt_count):
             years, (study, table) = _years(context), self._tables[context.asset_key]
-            migrate_warehouse(self._platform, study, context.log)
-            context.add_output_metadata(load_warehouse(self._platform, table, obj, years))
+            with self._platform.warehouse.kept_open():
+                migrate_warehouse(self._platform, study, context.log)
+                context.add_output_metadata(load_warehouse(self._platform, table, obj, years))
             _count_partitions(context, years, obj.rows_by_year())
 
     def load_input(self, context: dg.InputContext) -> Any:

@@ -27,7 +27,7 @@ def test_a_table_that_was_never_materialised_is_named_with_the_remedy(stand: Sta
     result = stand.run("gold/product_keys")
     (event,) = [event for event in result.all_events if event.is_step_failure]
     said = reason(event)
-    assert "silver/movies: the table was never materialised" in said
+    assert "silver/movies is not materialised yet" in said
     assert "Materialise silver/movies first, or run the whole study: ratings-platform run" in said
     assert event.step_failure_data.user_failure_data
     assert not [e for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
@@ -52,6 +52,17 @@ def test_the_warehouse_is_the_end_of_the_line(stand: Stand) -> None:
     manager = WarehouseIOManager(Platform.of(stand.settings), {key: (stand.study, DIM_TIME)})
     with pytest.raises(PlatformError, match="end of the line"):
         manager.load_input(dg.build_input_context(asset_key=key))
+
+
+@pytest.mark.parametrize("path", ["gold/dim_time", "answers/q04_release_years"])
+def test_what_the_lake_does_not_have_empties_no_warehouse(stand: Stand, path: str) -> None:
+    name = path.partition("/")[2]
+    before = stand.tally(name)
+    shutil.rmtree(stand.table(path).uri)
+    result = stand.run(f"warehouse/{name}")
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert f"{path} is not materialised yet" in reason(event)
+    assert stand.tally(name) == before > 0
 
 
 def test_the_warehouse_is_loaded_with_what_the_lake_has(stand: Stand) -> None:
