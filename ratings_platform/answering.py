@@ -12,7 +12,7 @@ import json
 import textwrap
 from collections.abc import Sequence
 from datetime import date
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import ibis
@@ -31,7 +31,7 @@ from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
-from ratings_platform.scratch import own_folder
+from ratings_platform.scratch import folder_of_process, own_folder
 from ratings_platform.settings import Settings, aws_region, load_study_settings
 
 # Athena speaks Trino's SQL.
@@ -166,15 +166,16 @@ def shown(value: Any, column: str = "") -> str:
 @cache
 def lake(settings: Settings) -> Storage:
     """The lake that the settings name; copies of what lies elsewhere go into a folder of this process's own."""
-    return open_storage(settings.lake_root, partial(own_folder, settings.scratch), aws_region)
+    return open_storage(settings.lake_root, folder_of_process(settings.scratch), aws_region)
 
 
 def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:
     return _engine(settings).rows(expr, {table.name: _scan(settings, table)})
 
 
+@cache
 def _engine(settings: Settings) -> DuckDBEngine:
-    return DuckDBEngine(settings.memory_limit, settings.scratch, lake(settings).local)
+    return DuckDBEngine(settings.memory_limit, own_folder(settings.scratch) / "spill", lake(settings).local)
 
 
 def _scan(settings: Settings, table: Table) -> Scan:

@@ -10,7 +10,8 @@ import atexit
 import fcntl
 import os
 import shutil
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -29,6 +30,12 @@ def own_folder(root: Path) -> Path:
         if _locked(folder) is not None and folder.is_dir():
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             return folder
+
+
+@cache
+def folder_of_process(root: Path) -> Callable[[], Path]:
+    """What gives this process's folder below `root`, made when it is first asked for; the same for the same root."""
+    return partial(own_folder, root)
 
 
 def sweep(root: Path) -> None:

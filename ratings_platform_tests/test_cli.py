@@ -401,7 +401,11 @@ def test_the_committed_dictionary_is_that_of_the_code(call: Call) -> None:
     ("settings", "arguments", "complaint"),
     [
         ({}, ["run", "tag-soup"], "there is no study 'tag-soup'. Studies: "),
-        ({"engine": "abacus"}, ["check"], "RATINGS_ENGINE is 'abacus': Input should be 'duckdb' or 'spark'. See .env.example"),
+        (
+            {"engine": "abacus"},
+            ["check"],
+            "RATINGS_ENGINE is 'abacus': Input should be 'duckdb' or 'spark'. See .env.example",
+        ),
         ({"sauce": "sample"}, ["answers"], "RATINGS_SAUCE is not a setting. Did you mean RATINGS_SOURCE?"),
         ({"bayesian_weight": "-1"}, ["run"], "RATINGS_BAYESIAN_WEIGHT is '-1': "),
         ({}, ["run", "--source", "/no/such/place"], "RATINGS_SOURCE is '/no/such/place': give sample, kaggle, or a "),

@@ -94,11 +94,12 @@ class S3Storage:
             missing, lambda manager, path: manager.download(self._bucket, self._key(path), self.folder(path))
         )
 
-    def send(self, paths: Iterable[str]) -> None:
-        # What is not in the folder is in the bucket from before.
-        written = [path for path in dict.fromkeys(paths) if Path(self.folder(path)).exists()]
+    def send(self, paths: Iterable[str]) -> list[str]:
+        named = list(dict.fromkeys(paths))
+        written = [path for path in named if Path(self.folder(path)).exists()]
         waiting = [path for path in written if path not in self._there]
         self._transfer(waiting, lambda manager, path: manager.upload(self.folder(path), self._bucket, self._key(path)))
+        return [path for path in named if path not in written]
 
     def has(self, path: str) -> bool:
         with self.faults():
@@ -141,6 +142,21 @@ class S3Storage:
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=content, ChecksumSHA256=digest, Metadata=metadata
             )
+
+    def ages(self, folder: str) -> dict[str, float]:
+        pages = self._client.get_paginator("list_objects_v2")
+        start = len(self._key(""))
+        with self.faults():
+            return {
+                found["Key"][start:]: found["LastModified"].timestamp()
+                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._key(folder)}/")
+                for found in page.get("Contents", ())
+            }
+
+    def remove(self, paths: Iterable[str]) -> None:
+        with self.faults():
+            for path in paths:
+                self._client.delete_object(Bucket=self._bucket, Key=self._key(path))
 
     def drop_unfinished(self) -> None:
         with self.faults():

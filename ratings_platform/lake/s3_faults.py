@@ -65,6 +65,7 @@ _PASSING_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
 # What the object store says of the answer that it got, or of why it got none.
 _OBJECT_STORE = re.compile(r"Generic S3 error|performing (?:GET|PUT|POST|DELETE|HEAD|list)|privileges to complete")
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code\W+(?:\[\d+m\W+)*(\w+)\)")
+_SERVER = re.compile(r"https?://[\w.:\[\]-]+")
 _STATUS = re.compile(r"\b([345]\d\d) [A-Z]")
 _WORDS = {
     "dns error": ("the server's name is not known", ADDRESS),
@@ -116,7 +117,15 @@ def refusal(address: str, code: str, status: int) -> PlatformError | PassingErro
 def _unanswered(address: str, error: Exception) -> PlatformError | PassingError:
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
         return PlatformError("the server's name is not known", file=address, remedy=ADDRESS)
-    return PassingError(f"{address}: S3 does not answer, or not to the end ({type(error).__name__})")
+    return _no_answer(address, " ".join(map(str, _causes(error))), type(error).__name__)
+
+
+def _no_answer(address: str, text: str, kind: str | None = None) -> PassingError:
+    server = _SERVER.search(text)
+    where, why = f" at {server[0]}" if server else "", f" ({kind})" if kind else ""
+    return PassingError(
+        f"{address}: S3{where} does not answer, or not to the end{why}; AWS_ENDPOINT_URL and AWS_REGION say where it is"
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -134,7 +143,7 @@ def _of_object_store(address: str, text: str) -> PlatformError | PassingError:
     for words, (problem, remedy) in _WORDS.items():
         if words in text:
             return PlatformError(problem, file=address, remedy=remedy)
-    return PassingError(f"{address}: S3 does not answer, or not to the end")
+    return _no_answer(address, text)
 
 
 def _line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -46,8 +47,11 @@ class Storage(Hashable, Protocol):
     def fetch(self, paths: Iterable[str]) -> None:
         """Have these files in their folders on this machine."""
 
-    def send(self, paths: Iterable[str]) -> None:
-        """Make files that were written in their folders part of the lake. Those that already are stay as they are."""
+    def send(self, paths: Iterable[str]) -> list[str]:
+        """Make files that were written in their folders part of the lake. Those that already are stay as they are.
+
+        Returns those that are not in their folders.
+        """
 
     def has(self, path: str) -> bool:
         """Whether the lake has this file."""
@@ -63,6 +67,12 @@ class Storage(Hashable, Protocol):
 
         `check` is asked just before the copy counts, and raises when the file is no longer what `sha256` says.
         """
+
+    def ages(self, folder: str) -> dict[str, float]:
+        """The files below a folder, by path, with the seconds since 1970 at which they were written."""
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files; those that are gone already are no fault."""
 
     def drop_unfinished(self) -> None:
         """Drop what sendings that were killed days ago have left half-done."""
@@ -95,8 +105,8 @@ class DiskStorage:
     def fetch(self, paths: Iterable[str]) -> None:
         pass
 
-    def send(self, paths: Iterable[str]) -> None:
-        pass
+    def send(self, paths: Iterable[str]) -> list[str]:
+        return [path for path in paths if not self.has(path)]
 
     def has(self, path: str) -> bool:
         return Path(self.root, path).exists()
@@ -115,6 +125,14 @@ class DiskStorage:
     def keep(self, file: Path, path: str, sha256: str, check: Callable[[], None], progress: Progress) -> None:
         """Files on this machine are used where they lie."""
 
+    def ages(self, folder: str) -> dict[str, float]:
+        files = (path for path in Path(self.root, folder).rglob("*") if path.is_file())
+        return {str(file.relative_to(self.root)): file.stat().st_mtime for file in files}
+
+    def remove(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            Path(self.root, path).unlink(missing_ok=True)
+
     def drop_unfinished(self) -> None:
         pass
 
@@ -128,8 +146,11 @@ class DiskStorage:
         return nullcontext()
 
 
+@cache
 def open_storage(root: str, scratch: Callable[[], Path], region: Callable[[], str | None]) -> Storage:
     """The storage at a folder or at `s3://bucket/prefix`; connects only when used.
+
+    One for all of a process, since it knows what the process has sent and fetched.
 
     Copies of what lies elsewhere go into `scratch()`, a folder of this process's own. `region` is asked for the AWS
     region that the settings name, if they do.

@@ -24,7 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from ratings_platform.lake.storage import DiskStorage, Storage
 from ratings_platform.schema.errors import PassingError, PlatformError
-from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.files import BESIDE, DataFile, Scan
 from ratings_platform.schema.tables import Table
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ _CHECKPOINT_INTERVAL = 10
 _WAITS = (0.2, 1.0)
 # What a commit says, beside its info, so that its writer knows it again.
 _MARK = "publication"
+# The files beside the table that a version speaks of.
+_BESIDE = "beside"
 # Delta's own least: a reader or writer that is still at work needs its files.
 _RETENTION_HOURS = 7 * 24
 
@@ -124,8 +126,10 @@ class LakeTable:
         that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
         the last, since it must then be made again.
         """
-        self._lake.send(f"{self.table.path}/{path}" for path in (*(file.path for file in files), *beside))
-        said = {"info": json.dumps(info or {}), _MARK: uuid.uuid4().hex}
+        below = {f"{self.table.path}/{path}": path for path in (*(file.path for file in files), *beside)}
+        absent = {below[path] for path in self._lake.send(below)}
+        self._refuse_lost(absent)
+        said = {"info": json.dumps(info or {}), _BESIDE: json.dumps(sorted(beside)), _MARK: uuid.uuid4().hex}
         # No retries inside: the library would only look for files removed twice, and let two writers both add.
         commit, waits = CommitProperties(custom_metadata=said, max_commit_retries=0), iter(_WAITS)
         for before in range(_PUBLISH_TRIES):
@@ -180,7 +184,8 @@ class LakeTable:
                 remedy=f"Versions: {', '.join(str(n) for n in sorted(known)) or 'none yet'}.",
             )
         info = {**json.loads(known[number]["info"]), "restored": number}
-        commit = CommitProperties(custom_metadata={"info": json.dumps(info)}, max_commit_retries=0)
+        said = {"info": json.dumps(info)} | {key: known[number][key] for key in (_BESIDE,) if key in known[number]}
+        commit = CommitProperties(custom_metadata=said, max_commit_retries=0)
         try:
             with self._lake.faults():
                 self._refuse_drift(self._at(number))
@@ -195,6 +200,18 @@ class LakeTable:
                 remedy="Files that no version of the last days needs are removed: choose a later version.",
             ) from error
         return delta.version()
+
+    def _refuse_lost(self, absent: set[str]) -> None:
+        """Raise when files that are not on this machine are not in the lake either, as after half a writer's work."""
+        if not absent:
+            return
+        for path in absent - {file.path for file in self.scan().files}:
+            if not self._lake.has(f"{self.table.path}/{path}"):
+                raise PlatformError(
+                    f"the file {path} was to be published and is nowhere",
+                    file=self.uri,
+                    remedy="Let all that write for a run share its folders, and run again; nothing was published.",
+                )
 
     def tidy(self, *, hours: int = _RETENTION_HOURS, dry_run: bool = False) -> list[str]:
         """Remove files that no version of the last `hours` needs, whether replaced or left by killed runs.
@@ -211,7 +228,23 @@ class LakeTable:
             found = [path for path in named if self._lake.has(f"{self.table.path}/{path}")]
             if found and not dry_run:
                 delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
-            return found
+        beside = self._beside_before(time.time() - hours * 3600)
+        if not dry_run:
+            self._lake.remove(f"{self.table.path}/{path}" for path in beside)
+        return sorted([*found, *beside])
+
+    def _beside_before(self, moment: float) -> list[str]:
+        """Files beside the table, written before a moment, that no version since then speaks of."""
+        needed: set[str] = set()
+        for entry in self._published():
+            if _BESIDE not in entry:  # a version that did not say
+                return []
+            needed.update(json.loads(entry[_BESIDE]))
+            if entry["timestamp"] / 1000 < moment:  # the version that was the last one at that moment
+                break
+        start = len(f"{self.table.path}/")
+        ages = self._lake.ages(f"{self.table.path}/{BESIDE}")
+        return sorted(p[start:] for p, written in ages.items() if written < moment and p[start:] not in needed)
 
     def _published(self) -> list[dict[str, Any]]:
         """The log's entries that made the table's content what it was, the newest first."""

@@ -21,7 +21,7 @@ from ratings_platform.lake.tables import LakeTable
 from ratings_platform.orchestration.secrets import warehouse_password
 from ratings_platform.schema.files import Scan
 from ratings_platform.schema.tables import Table
-from ratings_platform.scratch import own_folder
+from ratings_platform.scratch import folder_of_process, own_folder
 from ratings_platform.settings import Settings, aws_region, load_settings, prepare_for_spark
 from ratings_platform.warehouse.base import Warehouse
 from ratings_platform.warehouse.opening import check_address, open_warehouse
@@ -68,7 +68,7 @@ class Platform(dg.ConfigurableResource):
 
     @property
     def lake(self) -> Storage:
-        return _lake(self.lake_root, self.scratch_folder)
+        return open_storage(self.lake_root, folder_of_process(Path(self.scratch_folder)), aws_region)
 
     @property
     def raw(self) -> RawStore:
@@ -96,21 +96,21 @@ def _warehouse(url: str, memory_limit: str) -> Warehouse:
 
 
 @cache
-def _lake(root: str, scratch_folder: str) -> Storage:
-    """One storage for all steps of a process: it knows what this process has sent and fetched."""
-    return open_storage(root, partial(own_folder, Path(scratch_folder)), aws_region)
-
-
-@cache
 def _engine(kind: str, memory_limit: str, scratch_folder: str, lake: Storage) -> Engine:
     """One engine for all steps of a process: starting one costs more than most answers."""
-    scratch = partial(own_folder, Path(scratch_folder))
+    scratch = folder_of_process(Path(scratch_folder))
     if kind == "duckdb":
         return DuckDBEngine(memory_limit, scratch() / "spill", lake.local)
     from ratings_platform.engines.spark import SparkEngine
     from ratings_platform.engines.spark_session import Sessions
 
-    return SparkEngine(Sessions(_spark_options, prepare_for_spark, new_session, memory_limit, scratch), lake.local)
+    sessions = Sessions(_spark_options, prepare_for_spark, new_session, memory_limit, scratch)
+    return SparkEngine(sessions, lake.local, partial(_address, lake) if lake.remote else None)
+
+
+def _address(lake: Storage, folder: str) -> str:
+    """What a folder on this machine stands for in a lake that lies elsewhere."""
+    return f"{lake.root}/{Path(folder).relative_to(lake.folder(''))}"
 
 
 def _spark_options() -> Mapping[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PlatformError
-from ratings_platform_tests.lake.samples import MARKS, Lake, Row, put
+from ratings_platform.schema.files import BESIDE
+from ratings_platform_tests.lake.samples import MARKS, Lake, Row, put, put_file
 
 ONE: list[Row] = [("a", 1, date(2001, 5, 1)), ("b", 2, date(2002, 5, 1))]
 TWO: list[Row] = [("x", 5, date(2002, 6, 1)), ("y", 5, date(2002, 6, 2))]
@@ -69,3 +71,25 @@ def test_a_version_whose_files_are_gone_cannot_be_restored(table: LakeTable, lak
         table.restore(0)
     assert lake.rows(table.scan()) == [ONE[0], *TWO]
     assert (table.info(), [v.number for v in table.history()][-4:]) == ({"run": "two", "restored": 1}, [3, 2, 1, 0])
+
+
+def test_files_beside_the_table_go_with_the_versions_that_speak_of_them(lake: Lake) -> None:
+    table = lake.table(MARKS)
+    beside = [put_file(table, ONE[:1], f"{BESIDE}/{name}.parquet").path for name in ("one", "two", "left")]
+    table.publish(put(table, ONE), beside=beside[:1])
+    table.publish(put(table, TWO), beside=beside[:2])
+    lake.storage.send([f"{table.table.path}/{beside[2]}"])
+    assert set(beside).isdisjoint(table.tidy(dry_run=True))
+    table.publish(put(table, TWO), beside=beside[1:2])
+    gone = [path for path in table.tidy(hours=0) if path.startswith(BESIDE)]
+    assert sorted(gone) == sorted([beside[0], beside[2]])
+    assert lake.storage.ages(f"{table.table.path}/{BESIDE}").keys() == {f"{table.table.path}/{beside[1]}"}
+    assert table.tidy(hours=0) == []
+
+
+def test_a_file_that_is_nowhere_is_not_published(table: LakeTable, lake: Lake) -> None:
+    (file,) = put(table, ONE[:1])
+    Path(table.local_root, file.path).unlink()
+    with pytest.raises(PlatformError, match="was to be published and is nowhere"):
+        table.publish([file])
+    assert table.scan().version == 2

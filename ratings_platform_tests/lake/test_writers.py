@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
 
 import ibis
 import pytest
@@ -82,7 +83,7 @@ def _publish_often(lake: Lake, writer: str, years: list[int] | None, rounds: int
         together.wait(60)
         folder = table.new_folder(writer)
         chosen = None if years is None else [*years, new_year]
-        files = [DataFile(f"{folder}/year={year}/d.parquet", 1, 1, year=year) for year in chosen or (2001, 2002, 2003)]
+        files = [_written(table, f"{folder}/year={year}/d.parquet", year) for year in chosen or (2001, 2002, 2003)]
         info = {"years": chosen, "files": [f.path for f in files]}
         while True:
             try:
@@ -90,6 +91,14 @@ def _publish_often(lake: Lake, writer: str, years: list[int] | None, rounds: int
                 break
             except PassingError:  # as an orchestrator would
                 continue
+
+
+def _written(table: LakeTable, path: str, year: int) -> DataFile:
+    """A file that nobody reads."""
+    file = Path(table.local_root, path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return DataFile(path, 1, 1, year=year)
 
 
 def _year(path: str) -> int:
@@ -147,4 +156,4 @@ def test_a_version_that_the_disk_has_no_room_for_is_one_line_and_changes_nothing
 
 
 def _publish_many(table: LakeTable) -> None:
-    table.publish([DataFile(f"some-folder/year=2001/{n}.parquet", 1, 1, year=2001) for n in range(1000)])
+    table.publish([_written(table, f"some-folder/year=2001/{n}.parquet", 2001) for n in range(1000)])
