@@ -47,8 +47,8 @@ class Warehouse(Protocol):
 
     def row_count(self, table: Table) -> int: ...
 
-    def about(self, table: Table) -> dict[str, str]:
-        """What people like to know of the stored table, in words: its size, how it was made."""
+    def about(self, table: Table) -> dict[str, str | int]:
+        """What people like to know of the stored table: its size, in words and as `bytes`, and how it was made."""
 
     def kept_open(self, *, read_only: bool = False) -> AbstractContextManager[None]:
         """One connection for all that happens in the block."""

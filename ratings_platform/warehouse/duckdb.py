@@ -85,8 +85,9 @@ class DuckDBWarehouse:
     def row_count(self, table: Table) -> int:
         return self.query(f"select count(*) as n from {quoted(table.name)}")["n"][0].as_py()
 
-    def about(self, table: Table) -> dict[str, str]:
-        return {"size of the file": readable_size(self.path.stat().st_size), "ddl": create_table(table)}
+    def about(self, table: Table) -> dict[str, str | int]:
+        size = self.path.stat().st_size
+        return {"size of the file": readable_size(size), "bytes": size, "ddl": create_table(table)}
 
     @contextmanager
     def kept_open(self, *, read_only: bool = False) -> Iterator[None]:

@@ -5,8 +5,9 @@ it when, and asking the warehouse questions. Does not belong here: connections a
 (`mysql_loading`), the steps by which tables change (`mysql_migrations`).
 
 The user needs SELECT, INSERT, UPDATE, CREATE, DROP and ALTER on the database, and nothing else: no INDEX (ALTER adds
-them), no FILE (the client sends local files), no LOCK TABLES, no PROCESS, nothing global. SELECT is enough for asking;
-UPDATE is for the number of the last migration alone.
+them), no FILE (the client sends local files), no LOCK TABLES, no PROCESS, nothing global. SELECT is enough for asking,
+but not for `drift`, which makes an empty table to compare with and drops it; UPDATE is for the number of the last
+migration alone.
 
 Tables cut by year are loaded a year at a time into a table of its own, `<table>__<year>`, which EXCHANGE PARTITION
 swaps in; others into `<table>__new`, which RENAME TABLE swaps in. What a killed load leaves of these, the next one
@@ -33,7 +34,6 @@ import pymysql
 from ratings_platform.schema.ddl import (
     create_mysql_table,
     mysql_index,
-    mysql_index_name,
     mysql_name,
     mysql_partition,
 )
@@ -111,8 +111,9 @@ class MySQLWarehouse:
     def row_count(self, table: Table) -> int:
         return int(self.rows(table.unbound().aggregate(n=ibis._.count()))["n"][0].as_py())
 
-    def about(self, table: Table) -> dict[str, str]:
-        return {"size": readable_size(self.size(table)), "ddl": self.ddl(table)}
+    def about(self, table: Table) -> dict[str, str | int]:
+        size = self.size(table)
+        return {"size": readable_size(size), "bytes": size, "ddl": self.ddl(table)}
 
     def size(self, table: Table) -> int:
         """Bytes of a table and its indexes, as the server reckons them."""
@@ -175,19 +176,15 @@ class MySQLWarehouse:
 
     def _replace(self, opened: Session, table: Table, scan: Scan) -> int:
         new, old = f"{table.name}__new", f"{table.name}__old"
-        present = self._made_beside(opened, table, new)
-        with self._connect(local_infile=True) as loading:
-            loaded = self._fill(loading, table, new, scan)
+        present = self._is_there(opened, table)
+        loaded = self._load_beside(table, new, scan, self._memory_limit)
         swap = [(table.name, old)] * present + [(new, table.name)]
         opened.execute("RENAME TABLE " + ", ".join(f"{mysql_name(a)} TO {mysql_name(b)}" for a, b in swap))
         _drop(opened, old)
         return loaded
 
     def _replace_years(self, opened: Session, table: Table, scan: Scan, years: Sequence[int] | None) -> int:
-        new = f"{table.name}__new"
-        present = self._made_beside(opened, table, new)
-        _drop(opened, new)
-        if not present:
+        if not self._is_there(opened, table):
             opened.execute(self._create(opened, table, table.name))
         partitions = self._partitions(opened, table)
         rows = scan.rows_by_year()
@@ -199,8 +196,13 @@ class MySQLWarehouse:
             partitions = self._partitions(opened, table)
         # The largest first, so that the last ones fill the gaps.
         order = sorted(wanted, key=lambda year: (-rows.get(year, 0), year))
-        with ThreadPoolExecutor(_YEARS_AT_ONCE, "year") as pool:
-            loads = {pool.submit(self._load_year, table, scan.of_years([year]), year): year for year in order}
+        at_once = min(_YEARS_AT_ONCE, len(order)) or 1
+        memory = _share(self._memory_limit, at_once)
+        with ThreadPoolExecutor(at_once, "year") as pool:
+            loads = {
+                pool.submit(self._load_beside, table, f"{table.name}__{year}", scan.of_years([year]), memory): year
+                for year in order
+            }
             try:
                 for done in as_completed(loads):
                     done.result()
@@ -210,21 +212,19 @@ class MySQLWarehouse:
                 raise
         return sum(load.result() for load in loads)
 
-    def _load_year(self, table: Table, scan: Scan, year: int) -> int:
-        side = f"{table.name}__{year}"
-        with self._connect(local_infile=True) as loading:
-            loading.execute(self._create_side(loading, table, side))
-            return self._fill(loading, table, side, scan)
+    def _load_beside(self, table: Table, side: str, scan: Scan, memory_limit: str) -> int:
+        """Make and fill a table that replaces another, or a year of it, over a connection of its own.
 
-    def _fill(self, loading: Session, table: Table, name: str, scan: Scan) -> int:
-        """Rows first, then indexes: building one from all its rows is several times faster than row by row."""
-        loaded = load_rows(loading, name, scan, self._memory_limit) if scan.files else 0
-        found = catalogue.indexes(loading, name)
-        missing = [columns for columns in table.indexes if f"index {mysql_index_name(columns)}" not in found]
-        if missing:
-            loading.execute(f"ALTER TABLE {mysql_name(name)} " + ", ".join(f"ADD {mysql_index(c)}" for c in missing))
-        loading.fetch(f"ANALYZE TABLE {mysql_name(name)}")
-        return loaded
+        Rows first, then indexes: building one from all its rows is several times faster than row by row.
+        """
+        with self._connect(local_infile=True) as loading:
+            loading.execute(create_mysql_table(table, side, collation=loading.collation))
+            loaded = load_rows(loading, side, scan, memory_limit) if scan.files else 0
+            if table.indexes:
+                added = ", ".join(f"ADD {mysql_index(columns)}" for columns in table.indexes)
+                loading.execute(f"ALTER TABLE {mysql_name(side)} {added}")
+            loading.fetch(f"ANALYZE TABLE {mysql_name(side)}")
+            return loaded
 
     def _exchange(self, opened: Session, table: Table, partition: str, side: str) -> None:
         """Swap a year. Files of a year hold that year alone, so MySQL need not look; MariaDB always does."""
@@ -235,23 +235,20 @@ class MySQLWarehouse:
         )
         _drop(opened, side)
 
-    def _made_beside(self, opened: Session, table: Table, new: str) -> bool:
-        """Make the table as declared under another name; whether there is one to replace, which must be like it."""
-        opened.execute(self._create(opened, table, new))
-        present = bool(catalogue.columns(opened, table.name))
-        if present:
-            differing = _differences(opened, table.name, new)
-            if differing:
-                raise self._drifted(table, differing)
-        return present
+    def _is_there(self, opened: Session, table: Table) -> bool:
+        """Whether there is a table to replace, which must be as declared: an empty one beside it shows that."""
+        if not catalogue.columns(opened, table.name):
+            return False
+        beside = f"{table.name}__new"
+        opened.execute(self._create(opened, table, beside))
+        if differing := _differences(opened, table.name, beside):
+            raise self._drifted(table, differing)
+        _drop(opened, beside)
+        return True
 
     def _create(self, opened: Session, table: Table, name: str) -> str:
         """The table as declared; cut by year, though it has none yet."""
         return create_mysql_table(table, name, collation=opened.collation, years=(), indexes=table.indexes)
-
-    def _create_side(self, opened: Session, table: Table, name: str) -> str:
-        """A table for the rows of one year, which get their indexes later."""
-        return create_mysql_table(table, name, collation=opened.collation)
 
     def _partitions(self, opened: Session, table: Table) -> dict[int, str]:
         """Names of the partitions by year."""
@@ -338,6 +335,12 @@ def _typed(values: Sequence[Any], dtype: pa.DataType) -> pa.Array:
 
 def _differences(opened: Session, found: str, declared: str) -> list[str]:
     return catalogue.differences(catalogue.describe(opened, found), catalogue.describe(opened, declared))
+
+
+def _share(memory: str, among: int) -> str:
+    """An equal part of a size as DuckDB writes it."""
+    number, unit = re.fullmatch(r"([\d.]+)(.*)", memory).groups()  # type: ignore[union-attr]
+    return f"{float(number) / among}{unit}"
 
 
 def _drop(opened: Session, name: str) -> None:

@@ -30,7 +30,13 @@ def describe(session: Session, name: str) -> Description:
     if not found:
         return {}
     found[_ORDER] = ", ".join(column.removeprefix("column ") for column in found)
-    return found | indexes(session, name) | _storage(session, name)
+    return (
+        found
+        | indexes(session, name)
+        | _constraints(session, name)
+        | _triggers(session, name)
+        | _storage(session, name)
+    )
 
 
 def indexes(session: Session, name: str) -> Description:
@@ -72,6 +78,33 @@ def _columns(session: Session, name: str) -> Description:
         + (f" {extra}" if extra else "")
         for column, kind, nullable, collation, default, extra in rows
     }
+
+
+def _constraints(session: Session, name: str) -> Description:
+    """Checks, and foreign keys from this table and to it."""
+    own = session.fetch(
+        "SELECT constraint_name, constraint_type FROM information_schema.table_constraints"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND constraint_type IN ('CHECK', 'FOREIGN KEY')",
+        name,
+    )
+    of_others = session.fetch(
+        "SELECT DISTINCT constraint_name, table_name FROM information_schema.key_column_usage"
+        " WHERE referenced_table_schema = DATABASE() AND referenced_table_name = %s",
+        name,
+    )
+    return {f"constraint {constraint}": kind for constraint, kind in own} | {
+        f"constraint {constraint} of table {table}": "FOREIGN KEY to it" for constraint, table in of_others
+    }
+
+
+def _triggers(session: Session, name: str) -> Description:
+    """MySQL tells of them only who has the privilege TRIGGER."""
+    rows = session.fetch(
+        "SELECT trigger_name, action_timing, event_manipulation FROM information_schema.triggers"
+        " WHERE event_object_schema = DATABASE() AND event_object_table = %s",
+        name,
+    )
+    return {f"trigger {trigger}": f"{moment} {event}" for trigger, moment, event in rows}
 
 
 def _storage(session: Session, name: str) -> Description:

@@ -16,6 +16,9 @@ from ratings_platform.schema.tables import Table
 
 # Both servers have it.
 _COLLATION = "utf8mb4_bin"
+_PADDING = (
+    f"-- Texts that differ only in spaces at their end are equal here: the collation {_COLLATION} pads with spaces.\n"
+)
 # Whatever the server's own mode, backslashes escape and nothing is cut in silence.
 _SESSION = "SET NAMES utf8mb4;\nSET SESSION sql_mode = 'STRICT_ALL_TABLES';\n"
 _ROWS_AT_ONCE = 1_000
@@ -23,7 +26,7 @@ _ROWS_AT_ONCE = 1_000
 
 def dump(tables: dict[Table, pa.Table], title: str) -> Iterator[str]:
     """The text of a dump, piece by piece; equal rows in equal order give equal texts. It drops nothing."""
-    yield f"-- {title}\n-- Restore into an empty database: mysql DATABASE < THIS_FILE\n{_SESSION}"
+    yield f"-- {title}\n-- Restore into an empty database: mysql DATABASE < THIS_FILE\n{_PADDING}{_SESSION}"
     for table, rows in tables.items():
         years = set(rows[table.partition_by].to_pylist()) if table.partition_by else None
         yield f"\n{create_mysql_table(table, collation=_COLLATION, years=years, indexes=table.indexes)};\n"

@@ -44,34 +44,37 @@ def load_rows(session: Session, into: str, scan: Scan, memory_limit: str) -> int
     Raises PlatformError when they did not: the table then holds anything.
     """
     try:
-        loaded = _stream(session, into, scan, memory_limit)
+        loaded, sent = _stream(session, into, scan, memory_limit)
     except pymysql.err.MySQLError as error:
         if not refuses_local_infile(error):
             raise
         _tell_of_the_slow_way(session.connection.host_info)
-        loaded = _insert(session, into, scan, memory_limit)
-    if loaded != scan.rows:
+        loaded, sent = _insert(session, into, scan, memory_limit)
+    if not loaded == sent == scan.rows:
         raise PlatformError(
-            f"{loaded} of {scan.rows} rows arrived in table {into}",
+            f"{loaded} of {scan.rows} rows arrived in table {into} ({sent} were sent)",
             file=scan.root,
             remedy="Nothing was published. Run again; if it stays so, materialise the table in the lake again.",
         )
     return loaded
 
 
-def _stream(session: Session, into: str, scan: Scan, memory_limit: str) -> int:
+def _stream(session: Session, into: str, scan: Scan, memory_limit: str) -> tuple[int, int]:
     """LOAD DATA from a pipe that DuckDB writes into: no temporary file, no more rows in memory than a pipe holds.
+
+    Returns rows loaded and rows sent.
 
     A pipe that breaks off looks like the end of the data to the server, so its writer's faults are raised here.
     """
     reading, writing = os.pipe()
     _widen(writing)
     columns = ", ".join(mysql_name(c.name) for c in scan.table.columns)
+    session.connection.local_file = f"/dev/fd/{reading}"
     with ThreadPoolExecutor(1, "rows") as pool:
         written = pool.submit(_write_csv, scan, writing, memory_limit)
         try:
             loaded = session.execute(
-                f"LOAD DATA LOCAL INFILE '/dev/fd/{reading}' INTO TABLE {mysql_name(into)}"
+                f"LOAD DATA LOCAL INFILE '{session.connection.local_file}' INTO TABLE {mysql_name(into)}"
                 f" CHARACTER SET utf8mb4 {_CSV_READ} ({columns})"
             )
         except AttributeError as error:
@@ -80,12 +83,13 @@ def _stream(session: Session, into: str, scan: Scan, memory_limit: str) -> int:
                 raise
             raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "lost the connection during the load") from error
         finally:
+            session.connection.local_file = None
             os.close(reading)  # a writer that is not through gets an error instead of waiting for ever
         sent = written.result()
     # With LOCAL, a server that cannot take a value changes it and warns.
     for _, code, words in session.fetch("SHOW WARNINGS LIMIT 1"):
         raise _refused(scan, f"{words} (warning {code})")
-    return min(loaded, sent)
+    return loaded, sent
 
 
 def _write_csv(scan: Scan, writing: int, memory_limit: str) -> int:
@@ -101,20 +105,21 @@ def _write_csv(scan: Scan, writing: int, memory_limit: str) -> int:
         os.close(writing)
 
 
-def _insert(session: Session, into: str, scan: Scan, memory_limit: str) -> int:
-    """INSERTs of many rows each. Nobody reads the table yet, so each may stand for itself."""
+def _insert(session: Session, into: str, scan: Scan, memory_limit: str) -> tuple[int, int]:
+    """INSERTs of many rows each; rows loaded and sent. Nobody reads the table yet, so each may stand for itself."""
     names = [mysql_name(c.name).replace("%", "%%") for c in scan.table.columns]
     places = ", ".join(["%s"] * len(names))
     sql = f"INSERT INTO {mysql_name(into).replace('%', '%%')} ({', '.join(names)}) VALUES ({places})"
-    loaded = 0
+    loaded = sent = 0
     with _lake(scan, memory_limit) as lake, session.connection.cursor() as cursor:
         for batch in lake.sql(_select(scan)).to_arrow_reader(_INSERTED_ROWS):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
             try:
                 loaded += cursor.executemany(sql, rows) or 0
+                sent += len(rows)
             except (pymysql.err.DataError, pymysql.err.IntegrityError, pymysql.err.ProgrammingError) as error:
                 raise _refused(scan, str(error.args[-1])) from error
-    return loaded
+    return loaded, sent
 
 
 @lru_cache(maxsize=64)

@@ -95,8 +95,13 @@ def apply(session: Session, study: Study, address: MySQLAddress) -> list[Migrati
 def write(study: Study, about: str) -> tuple[Path, list[str]]:
     """Write the next migration from what was declared since the last; its file, and what is left to do by hand in it.
 
-    Raises PlatformError when nothing has changed.
+    Raises PlatformError when nothing has changed, and when the words cannot be the head of a Python file.
     """
+    if not about.strip() or not about.isprintable() or {'"', "\\"} & set(about):
+        raise PlatformError(
+            f"{about!r} cannot name a migration",
+            remedy="Say in one line, without double quotes and backslashes, what has changed.",
+        )
     changes = mysql_changes.changes(study)
     if not changes:
         raise PlatformError(
@@ -161,6 +166,13 @@ def _scripts(study: Study) -> list[Script]:
     try:
         with warnings.catch_warnings(action="error", category=UserWarning):
             found = list(_directory(study).walk_revisions())[::-1]
+    except SyntaxError as error:
+        raise PlatformError(
+            f"the migration is not Python ({error.msg})",
+            file=error.filename,
+            line=error.lineno,
+            remedy="Correct the file.",
+        ) from error
     except UserWarning:  # a number that is there twice, or not there
         found = []
     files = sorted(file.name for file in _folder(study).glob("[0-9]*.py"))

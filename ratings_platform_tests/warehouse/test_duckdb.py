@@ -28,6 +28,7 @@ def test_a_table_is_loaded_whole_and_again(warehouse: DuckDBWarehouse, tmp_path:
     assert (content(warehouse), warehouse.row_count(MARKS), warehouse.exists) == (as_marks(*OLD), 3, True)
     assert warehouse.load(MARKS, scan(tmp_path, NEW)) == 1
     assert content(warehouse) == as_marks(*NEW)
+    assert warehouse.about(MARKS)["bytes"] == warehouse.path.stat().st_size > 0
 
 
 def test_years_replace_only_themselves(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:

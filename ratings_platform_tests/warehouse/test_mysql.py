@@ -29,11 +29,13 @@ from ratings_platform.schema.tables import Column, Table
 from ratings_platform.studies.market_study import tables as t
 from ratings_platform.studies.market_study.answers import QUESTIONS
 from ratings_platform.studies.market_study.models import GOLD
+from ratings_platform.warehouse import mysql_loading
 from ratings_platform.warehouse.base import Warehouse
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
 from ratings_platform.warehouse.mysql import MySQLWarehouse
 from ratings_platform.warehouse.mysql_address import MySQLAddress
 from ratings_platform.warehouse.mysql_loading import _tell_of_the_slow_way
+from ratings_platform.warehouse.mysql_session import Session, session, told_faults
 from ratings_platform_tests.conftest import Built
 from ratings_platform_tests.lake.samples import MARKS, READINGS, put, readings
 from ratings_platform_tests.studies.market_study.test_answers import DATA, assert_same, connect, rows_of
@@ -128,7 +130,7 @@ def test_it_knows_its_tables(warehouse: MySQLWarehouse, tmp_path: Path) -> None:
     warehouse.load(MARKS, scan(tmp_path, readings([2001], 2000)))
     assert list(warehouse.columns(MARKS)) == ["name", "stars", "day", "year"]
     assert warehouse.columns(MARKS)["name"] == "mediumtext"
-    assert warehouse.size(MARKS) > 50_000
+    assert warehouse.about(MARKS)["bytes"] == warehouse.size(MARKS) > 50_000
     ddl = warehouse.ddl(MARKS)
     for words in ("PARTITION BY LIST", "`by_stars_day` (`stars`,`day`)", "COMMENT 'Who; it''s \"quoted\".'"):
         assert words in ddl
@@ -291,6 +293,53 @@ def test_a_value_that_would_be_cut_or_changed_is_refused(
     assert tables(server, warehouse) == ["values"]
 
 
+def test_more_rows_than_were_sent_are_refused(
+    warehouse: MySQLWarehouse, server: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = scan(tmp_path, [row for row in OLD if row[2].year == 2001] * 2)
+    fewer = replace(found, files=tuple(replace(file, rows=1) for file in found.files))
+    write = mysql_loading._write_csv
+    monkeypatch.setattr(mysql_loading, "_write_csv", lambda *arguments: write(*arguments) - 1)
+    with pytest.raises(PlatformError, match=r"2 of 1 rows arrived in table marks__2001 \(1 were sent\)"):
+        warehouse.load(MARKS, fewer)
+    assert warehouse.row_count(MARKS) == 0
+
+
+@pytest.mark.parametrize("years", [(2001,), (2001, 2002, 2003)])
+def test_loaders_of_years_share_the_memory(
+    warehouse: MySQLWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: tuple[int, ...]
+) -> None:
+    given = []
+    lake = mysql_loading._lake
+
+    def seen(scan: Scan, memory_limit: str) -> Any:
+        given.append(memory_limit)
+        return lake(scan, memory_limit)
+
+    monkeypatch.setattr(mysql_loading, "_lake", seen)
+    assert warehouse.load(MARKS, scan(tmp_path, OLD).of_years(years), years) == len(years)
+    assert given == (["500.0MB"] if len(years) == 1 else ["250.0MB"] * 3)
+
+
+def test_a_whole_table_gets_its_indexes_after_its_rows(
+    warehouse: MySQLWarehouse, server: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed = replace(READINGS, indexes=(("day",),))
+    lake = LakeTable(str(tmp_path), indexed)
+    lake.publish(put(lake, OLD))
+    load, seen = mysql_loading.load_rows, []
+
+    def watched(opened: Session, into: str, *others: Any) -> int:
+        seen.append(server.run(f"show index from {into}", database_of(warehouse)))
+        return load(opened, into, *others)
+
+    monkeypatch.setattr("ratings_platform.warehouse.mysql.load_rows", watched)
+    for _ in range(2):
+        warehouse.load(indexed, lake.scan())
+    assert seen == [(), ()] or seen == [[], []]
+    assert "KEY `by_day` (`day`)" in warehouse.ddl(indexed)
+
+
 @pytest.mark.parametrize("years", [None, [2001]], ids=["whole", "year"])
 @pytest.mark.parametrize("fault", ["fewer rows", "no file", "torn file"])
 def test_a_lake_that_cannot_be_read_whole_publishes_nothing(
@@ -370,6 +419,53 @@ def test_a_whole_table_changed_by_hand_is_left_alone_too(
     assert tables(server, warehouse) == ["readings"]
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("alter table marks add constraint few check (stars < 9)", "constraint few is CHECK"),
+        ("create trigger ours before insert on marks for each row set new.stars = 1", "trigger ours is BEFORE INSERT"),
+    ],
+    ids=["check", "trigger"],
+)
+@pytest.mark.parametrize("table", [MARKS, READINGS], ids=["cut", "whole"])
+def test_what_was_hung_onto_a_table_is_told_and_kept(
+    warehouse: MySQLWarehouse, server: MySQLServer, tmp_path: Path, table: Table, change: str, told: str
+) -> None:
+    lake = LakeTable(str(tmp_path), table)
+    lake.publish(put(lake, OLD))
+    warehouse.load(table, lake.scan())
+    server.run(change.replace("marks", table.name), database_of(warehouse))
+    with pytest.raises(PlatformError, match=f"{table.name} is not as declared: {told}, declared nowhere"):
+        warehouse.load(table, lake.scan())
+    assert tables(server, warehouse) == [table.name]
+
+
+def test_foreign_keys_are_told_at_both_ends_before_anything_is_loaded(
+    warehouse: MySQLWarehouse, server: MySQLServer, tmp_path: Path
+) -> None:
+    name = database_of(warehouse)
+    other = replace(VALUES, name="others")
+    rows = [{"id": n, "word": "a", "text": ""} for n in (1, 2)]
+    for table in (VALUES, other):
+        warehouse.load(table, replace(values_scan(tmp_path, rows), table=table))
+    server.run("alter table others add constraint known foreign key (id) references `values` (id)", name)
+    for table, told in ((VALUES, "known of table others is FOREIGN KEY to it"), (other, "known is FOREIGN KEY")):
+        with pytest.raises(PlatformError, match=f"not as declared: constraint {told}, declared nowhere"):
+            warehouse.load(table, replace(values_scan(tmp_path, rows[:1]), table=table))
+        assert warehouse.row_count(table) == 2
+    assert tables(server, warehouse) == ["others", "values"]
+
+
+def test_a_leftover_that_others_refer_to_is_told(
+    warehouse: MySQLWarehouse, server: MySQLServer, tmp_path: Path
+) -> None:
+    name = database_of(warehouse)
+    server.run("create table marks__old (id int primary key)", name)
+    server.run("create table theirs (id int, foreign key (id) references marks__old (id))", name)
+    with pytest.raises(PlatformError, match=r"error (1451|3730)\)\. Drop the foreign key"):
+        warehouse.load(MARKS, scan(tmp_path, OLD))
+
+
 def test_tables_of_others_are_not_taken_for_leftovers(
     warehouse: MySQLWarehouse,
     server: MySQLServer,
@@ -423,6 +519,63 @@ def test_what_a_person_has_to_mend_is_told(server: MySQLServer, change: dict[str
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("mysql://")
     assert password.text not in str(caught.value)
+
+
+def test_a_database_that_is_not_there_sends_one_to_the_setting_first(server: MySQLServer) -> None:
+    address, password = server.new_address()
+    with pytest.raises(PlatformError, match=r"error 1044\)\. Check the name of the database in RATINGS_WAREHOUSE\. If"):
+        MySQLWarehouse(replace(address, database="typo"), password, "500MB").row_count(MARKS)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("account lock", r"error (4151|3118)\)\. Unlock it"),
+        ("password expire", r"error (1820|1862)\)\. Give the user a new password"),
+    ],
+)
+def test_a_user_who_may_not_log_in_any_more_is_told(server: MySQLServer, change: str, told: str) -> None:
+    address, password = server.new_address()
+    server.run(f"alter user '{address.user}'@'%' {change}")
+    with pytest.raises(PlatformError, match=told):
+        MySQLWarehouse(address, password, "500MB").row_count(MARKS)
+
+
+def test_a_limit_by_the_hour_may_pass(server: MySQLServer) -> None:
+    address, password = server.new_address()
+    server.run(f"alter user '{address.user}'@'%' with max_queries_per_hour 2")
+    with pytest.raises(PassingError, match="error 1226"):
+        MySQLWarehouse(address, password, "500MB").row_count(MARKS)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "told"),
+    [
+        (1005, 'Can\'t create table (errno: 28 "No space left on device")', "Free some space"),
+        (1005, 'Can\'t create table (errno: 13 "Permission denied")', "The server's log says more"),
+        (1114, "The table is full", "Free some space"),
+    ],
+)
+def test_space_is_asked_for_where_it_is_missing(code: int, words: str, told: str) -> None:
+    with (
+        pytest.raises(PlatformError, match=told),
+        told_faults(MySQLAddress("h", "me", "db")),
+    ):
+        raise pymysql.err.OperationalError(code, words)
+
+
+def test_a_server_gets_no_file_of_its_own_choosing(server: MySQLServer, tmp_path: Path) -> None:
+    address, password = server.new_address()
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    server.run("create table stolen (line text)", address.database)
+    with (
+        pytest.raises(PlatformError, match=rf"asked for the file '{secret}' of this machine; nothing was sent"),
+        session(address, password, local_infile=True) as opened,
+    ):
+        # What a server may answer to any statement, when it means harm, this one answers when it is asked to.
+        opened.execute(f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE stolen")
+    assert server.run("select * from stolen", address.database) == []
 
 
 def test_a_wrong_password_is_told_but_not_repeated(server: MySQLServer) -> None:
@@ -605,23 +758,25 @@ def test_an_address_that_makes_no_sense_is_told_in_one_line(url: str, told: str)
 
 def star_schema(folder: Path, con: ibis.BaseBackend) -> dict[str, Scan]:
     """Scans of the star schema's tables as they are in a DuckDB."""
-    scans = {}
-    for table in STAR_SCHEMA:
-        found = con.to_pyarrow(con.table(table.name))
-        where = folder / table.name
-        if table.partition_by is None:
-            where.mkdir(parents=True)
-            pq.write_table(found, where / "data.parquet")
-            files = [DataFile("data.parquet", found.num_rows, 1)]
-        else:
-            files = []
-            for year in sorted(set(found["year"].to_pylist())):
-                rows = found.filter(pa.compute.equal(found["year"], year))
-                (where / f"year={year}").mkdir(parents=True)
-                pq.write_table(rows, where / f"year={year}" / "data.parquet")
-                files.append(DataFile(f"year={year}/data.parquet", rows.num_rows, 1, year=year))
-        scans[table.name] = Scan(table, str(where), tuple(files))
-    return scans
+    return {
+        table.name: scan_of_rows(table, con.to_pyarrow(con.table(table.name)), folder / table.name)
+        for table in STAR_SCHEMA
+    }
+
+
+def scan_of_rows(table: Table, found: pa.Table, where: Path) -> Scan:
+    """Rows of a table in files as the lake would have them: one, or one for each year."""
+    if table.partition_by is None:
+        where.mkdir(parents=True)
+        pq.write_table(found, where / "data.parquet")
+        return Scan(table, str(where), (DataFile("data.parquet", found.num_rows, 1),))
+    files = []
+    for year in sorted(set(found["year"].to_pylist())):
+        rows = found.filter(pa.compute.equal(found["year"], year))
+        (where / f"year={year}").mkdir(parents=True)
+        pq.write_table(rows, where / f"year={year}" / "data.parquet")
+        files.append(DataFile(f"year={year}/data.parquet", rows.num_rows, 1, year=year))
+    return Scan(table, str(where), tuple(files))
 
 
 @pytest.mark.parametrize("case", DATA)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -26,6 +30,12 @@ pytestmark = pytest.mark.integration
 
 QUERIES = Path(__file__).parents[2] / "docs" / "sql" / "mysql"
 SAMPLE = QUERIES / "warehouse_sample.sql"
+_READ: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64"), lambda word: int(Decimal(word))),
+    "double": float,
+    "bool": lambda word: bool(int(word)),
+    "date32[day]": date.fromisoformat,
+}
 
 
 def restore(server: MySQLServer, text: bytes, warehouse: MySQLWarehouse) -> str:
@@ -33,6 +43,20 @@ def restore(server: MySQLServer, text: bytes, warehouse: MySQLWarehouse) -> str:
     command = [program("mariadb", "mysql"), "--no-defaults", "--user=root", f"--socket={server.folder / 's'}"]
     done = subprocess.run([*command, database_of(warehouse)], input=text, capture_output=True, check=False)
     return done.stderr.decode()
+
+
+def asked(server: MySQLServer, text: str, like: pa.Table, warehouse: MySQLWarehouse) -> list[tuple[Any, ...]]:
+    """What the client prints for a question, as rows of the types of another answer to it."""
+    command = [program("mariadb", "mysql"), "--no-defaults", "--user=root", f"--socket={server.folder / 's'}"]
+    command += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4", database_of(warehouse)]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    read = [_READ.get(str(kind), str) for kind in like.schema.types]
+    lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    return [
+        tuple(None if word == "NULL" else convert(word) for convert, word in zip(read, line, strict=True))
+        for line in lines
+    ]
 
 
 def test_the_questions_have_the_same_rows_in_a_restored_sample(
@@ -46,8 +70,11 @@ def test_the_questions_have_the_same_rows_in_a_restored_sample(
     files = {file.stem: file for file in QUERIES.iterdir() if file != SAMPLE}
     assert sorted(files) == sorted(lake)
     for name, file in files.items():
-        found = warehouse.query(file.read_text(encoding="utf-8").strip().removesuffix(";"))
-        assert_same([tuple(r.values()) for r in found.to_pylist()], [tuple(r.values()) for r in lake[name].to_pylist()])
+        text, want = file.read_text(encoding="utf-8"), [tuple(row.values()) for row in lake[name].to_pylist()]
+        found = warehouse.query(text.strip().removesuffix(";")).to_pylist()
+        assert_same([tuple(row.values()) for row in found], want)
+        # Whoever restores the sample asks it in the server's own mode.
+        assert_same(asked(server, text, lake[name], warehouse), want)
 
 
 def test_a_sample_that_is_there_already_is_left_alone(server: MySQLServer) -> None:
@@ -63,6 +90,7 @@ def test_every_value_survives(server: MySQLServer) -> None:
     found = pa.Table.from_pylist(rows, schema=VALUES.arrow_schema)
     texts = ["".join(dump({VALUES: found}, "values")) for _ in range(2)]
     assert texts[0] == texts[1]
+    assert "collation utf8mb4_bin pads with spaces" in texts[0].split("CREATE TABLE")[0]
     warehouse = server.new_warehouse()
     # Whatever the server's own mode and character set are.
     assert (

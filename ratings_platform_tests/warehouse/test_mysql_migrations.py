@@ -281,16 +281,22 @@ def test_what_was_changed_by_hand_is_told(call: Call, server: MySQLServer, fresh
     server.run("alter table fact_rating drop index by_time_key", fresh)
     server.run("alter table fact_rating remove partitioning", fresh)
     server.run("drop table i1_films", fresh)
+    server.run("alter table product_totals add constraint some check (ratings >= 0)", fresh)
+    to_products = "foreign key (product_key) references dim_product (product_key)"
+    server.run(f"alter table product_totals add constraint to_products {to_products}", fresh)
     checked = call("migrations", "check")
     assert (checked.status, checked.out) == (1, "")
     *lines, last = checked.err.replace("(11)", "").replace("(20)", "").splitlines()
     assert sorted(lines) == [
+        "table dim_product: constraint to_products of table product_totals is FOREIGN KEY to it, declared nowhere",
         "table dim_time: column month is bigint, declared int not null",
         "table dim_time: column note is int, declared nowhere",
         "table dim_time: column quarter is missing, declared int not null",
         "table fact_rating: index by_time_key is missing, declared time_key",
         "table fact_rating: its partitioning is none, declared LIST of year",
         "table i1_films: it is missing",
+        "table product_totals: constraint some is CHECK, declared nowhere",
+        "table product_totals: constraint to_products is FOREIGN KEY, declared nowhere",
     ]
     assert "the tables are not as declared. Undo what was changed by hand; " in last
     assert not [name for (name,) in server.run("show tables", fresh) if "__" in name]
@@ -302,6 +308,26 @@ def test_a_duckdb_warehouse_has_no_migrations(call: Call, tmp_path: Path, comman
         said = call("migrations", command)
     assert (said.status, said.err) == (0, "")
     assert said.out == "a DuckDB warehouse has no migrations: its tables are made when they are loaded\n"
+
+
+def test_words_that_would_break_the_file_are_refused(study: Study) -> None:
+    assert study.migrations
+    after, before = study_of(study.migrations, LATER, READINGS), sorted(study.migrations.iterdir())
+    for words in ("", " ", "C:\\new", 'a "quoted" word', "two\nlines", "\0"):
+        with pytest.raises(PlatformError, match=r"cannot name a migration\. Say in one line"):
+            write(after, words)
+    assert sorted(study.migrations.iterdir()) == before
+    write(after, "the table's 100 % of ${so} {x}; Łódź")
+    assert "".join(p.name for p in study.migrations.glob("0002*"))
+
+
+def test_a_migration_that_is_not_python_is_named(warehouse: MySQLWarehouse, study: Study) -> None:
+    assert study.migrations
+    file = study.migrations / "0002_torn.py"
+    file.write_text('"""Torn."""\nrevision, down_revision = "0002", "0001"\ndef upgrade(:\n')
+    with pytest.raises(PlatformError, match=rf"{file}, line 3: the migration is not Python \(") as caught:
+        warehouse.migrate(study)
+    assert "\n" not in str(caught.value)
 
 
 def test_new_writes_nothing_when_nothing_changed(call: Call, tmp_path: Path) -> None:

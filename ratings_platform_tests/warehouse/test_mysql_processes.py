@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +20,8 @@ from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan
 from ratings_platform.schema.tables import Table
+from ratings_platform.studies.market_study.study import STUDY
+from ratings_platform.warehouse import mysql_loading
 from ratings_platform.warehouse.mysql import MySQLWarehouse
 from ratings_platform_tests.lake.samples import (
     MARKS,
@@ -28,6 +33,7 @@ from ratings_platform_tests.lake.samples import (
     put,
     readings,
 )
+from ratings_platform_tests.studies.market_study.test_answers import DATA, TABLES, connect
 from ratings_platform_tests.warehouse.mysql_server import (
     MySQLServer,
     content,
@@ -35,6 +41,7 @@ from ratings_platform_tests.warehouse.mysql_server import (
     tables,
 )
 from ratings_platform_tests.warehouse.samples import NEW, OLD, as_marks, scan
+from ratings_platform_tests.warehouse.test_mysql import scan_of_rows
 
 pytestmark = pytest.mark.integration
 
@@ -164,6 +171,54 @@ def test_the_first_load_may_be_killed(server: MySQLServer, tmp_path: Path, after
     killed_while_running(_load_forever, warehouse, MARKS, found, found, None, after=after)
     assert warehouse.load(MARKS, found) == 80_000 == warehouse.row_count(MARKS)
     assert tables(server, warehouse) == ["marks"]
+
+
+STUDY_TABLES = [STUDY.tables[name] for name in (*STUDY.warehouse, "q02_catalogue_overlap")]
+
+
+@pytest.mark.parametrize("table", STUDY_TABLES, ids=lambda table: table.name)
+def test_a_killed_load_of_each_table_is_made_good_by_the_next(
+    server: MySQLServer, tmp_path: Path, table: Table
+) -> None:
+    con = connect(*DATA["seed 1"])
+    expr = next((q.expression(TABLES, {}) for q in STUDY.questions if q.table is table), None)
+    rows = con.to_pyarrow(con.table(table.name) if expr is None else expr)
+    found = scan_of_rows(table, rows.cast(table.arrow_schema), tmp_path / table.name)
+    undisturbed, warehouse = server.new_warehouse(), server.new_warehouse()
+    assert undisturbed.load(table, found) == rows.num_rows > 0
+    side = re.compile(table.name + (r"__\d+" if table.partition_by else "__new"))
+    process = PROCESSES.Process(target=_load_and_stop_half_way, args=(warehouse, table, found))
+    process.start()
+    user = database_of(warehouse)
+    loading = f"select 1 from information_schema.processlist where user = '{user}' and info like 'LOAD DATA%'"
+    deadline = time.monotonic() + 60
+    while not (server.run(loading) and any(map(side.fullmatch, tables(server, warehouse)))):
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    assert any(map(side.fullmatch, tables(server, warehouse)))
+    assert warehouse.load(table, found) == rows.num_rows
+    assert tables(server, warehouse) == [table.name]
+    one, other = (sorted(map(str, w.rows(table.unbound()).to_pylist())) for w in (warehouse, undisturbed))
+    assert one == other
+    assert warehouse.ddl(table) == undisturbed.ddl(table)
+
+
+def _load_and_stop_half_way(warehouse: MySQLWarehouse, table: Table, found: Scan) -> None:
+    """A load whose rows stop coming: half of them are on their way to the server for ever."""
+
+    def half(scan: Scan, writing: int, memory_limit: str) -> int:
+        with tempfile.TemporaryFile() as text:
+            written = write(scan, os.dup(text.fileno()), memory_limit)
+            text.seek(0)
+            os.write(writing, text.read(os.fstat(text.fileno()).st_size // 2))
+            threading.Event().wait()
+        return written
+
+    write, mysql_loading._write_csv = mysql_loading._write_csv, half
+    warehouse.load(table, found)
 
 
 def _load_forever(

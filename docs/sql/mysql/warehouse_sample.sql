@@ -1,5 +1,6 @@
 -- Market study: a sample of the warehouse
 -- Restore into an empty database: mysql DATABASE < THIS_FILE
+-- Texts that differ only in spaces at their end are equal here: the collation utf8mb4_bin pads with spaces.
 SET NAMES utf8mb4;
 SET SESSION sql_mode = 'STRICT_ALL_TABLES';
 
