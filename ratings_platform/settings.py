@@ -36,6 +36,7 @@ _SECRET_NAME = re.compile(r"[\w/+=.@!:-]+(#.+)?", re.ASCII)
 # What a value of these may be was meant to stay secret, even where it makes no sense.
 _NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
 _SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
+_NEXT_OPTION = re.compile(r",\s*spark\.[\w.]+=")
 _SPARK_OPTION = re.compile(r"(spark\.[^\s=:]+)(?:\s*[=:]\s*|\s+)(\S.*)", re.DOTALL)
 
 S = TypeVar("S", bound="StudySettings")
@@ -224,8 +225,13 @@ def aws_region() -> str | None:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
-def prepare_for_spark() -> str:
-    """Have this Python run Spark's workers, unless the environment names another; returns the Java that Spark uses."""
+def prepare_for_spark() -> str | None:
+    """Have this Python run Spark's workers, unless the environment names another; returns the Java that Spark uses.
+
+    None where spark-submit has started this process: then it has started Java too, and chosen where Spark runs.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return None
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     home = os.environ.get("JAVA_HOME")
     return str(Path(home, "bin", "java")) if home else "java"
@@ -247,6 +253,8 @@ def _spark_options(text: str) -> dict[str, str]:
     for number, (name, value) in enumerate(pairs, 1):
         if not _SPARK_OPTION.fullmatch(f"{name}={value}"):
             raise ValueError(f"option {number} is not like spark.NAME=VALUE; values with blanks stand in quotes")
+        if _NEXT_OPTION.search(value):
+            raise ValueError(f"option {number} holds another: options are parted by blanks, not by commas")
     return dict(pairs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ratings_platform.settings import (
     load_settings,
     load_study_settings,
     override,
+    prepare_for_spark,
     refuse_unknown_names,
 )
 
@@ -136,7 +138,10 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
         ("SOURCE", "no/such/folder", "give sample, kaggle, or a directory that exists"),
         ("WAREHOUSE", "postgres://host/db", "give duckdb:///PATH"),
         ("WAREHOUSE", "duckdb:///", "give duckdb:///PATH"),
-        ("ENGINE", "spork", "'duckdb'"),
+        ("ENGINE", "spork", "'duckdb' or 'spark'"),
+        ("SPARK_MASTER", "mesos://host", "give local[*], local[N], spark://HOST:PORT, yarn or k8s://ADDRESS"),
+        ("SPARK_MASTER", "local[0]", "give local[*]"),
+        ("SPARK_OPTIONS_FILE", "no/such/file", "the file cannot be read (FileNotFoundError)"),
         ("SAMPLE_RATINGS", "99", "greater than or equal to 100"),
         ("SAMPLE_RATINGS", "many\nlines", "valid integer"),
         ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
@@ -259,3 +264,83 @@ def test_the_name_of_a_secret_is_well_formed_and_not_repeated() -> None:
         os.environ["RATINGS_WAREHOUSE_PASSWORD_SECRET"] = wrong
         assert complaint().startswith("RATINGS_WAREHOUSE_PASSWORD_SECRET: give the name or ARN of a secret")
         assert wrong not in complaint()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spark.a=1 spark.b.c='x y' spark.d=k=v,w",
+        '  spark.a=1\n\tspark.b.c="x y"\nspark.d=k=v,w\n',
+        '{"spark.a": 1, "spark.b.c": "x y", "spark.d": "k=v,w"}',
+    ],
+)
+def test_options_for_spark_are_pairs_or_json(text: str) -> None:
+    os.environ["RATINGS_SPARK_OPTIONS"] = text
+    assert load_settings().spark == {"spark.a": "1", "spark.b.c": "x y", "spark.d": "k=v,w"}
+
+
+def test_a_file_of_options_is_read_as_spark_reads_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "spark-defaults.conf"
+    file.write_text("# comment\n\nspark.a   1 2\nspark.b=x\n  spark.c:  y=z  \nspark.master\tyarn\n", encoding="utf-8")
+    os.environ["RATINGS_SPARK_OPTIONS_FILE"] = str(file)
+    assert load_settings().spark == {"spark.a": "1 2", "spark.b": "x", "spark.c": "y=z", "spark.master": "yarn"}
+
+
+def test_the_later_of_file_options_and_master_counts(tmp_path: Path) -> None:
+    file = tmp_path / "conf"
+    file.write_text("spark.a 1\nspark.b 1\nspark.master yarn\n", encoding="utf-8")
+    os.environ |= {"RATINGS_SPARK_OPTIONS_FILE": str(file), "RATINGS_SPARK_OPTIONS": "spark.b=2"}
+    assert load_settings().spark == {"spark.a": "1", "spark.b": "2", "spark.master": "yarn"}
+    os.environ["RATINGS_SPARK_MASTER"] = "spark://host:7077"
+    assert load_settings().spark["spark.master"] == "spark://host:7077"
+
+
+def test_spark_is_told_nothing_that_was_not_given() -> None:
+    assert load_settings().spark == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "teaches"),
+    [
+        ("spark.a=1 s3cret", "option 2 is not like spark.NAME=VALUE"),
+        ("s3cret=1", "option 1 is not like spark.NAME=VALUE"),
+        ("spark.a=s3cret,spark.b=1", "option 1 holds another: options are parted by blanks"),
+        ("spark.a='s3cret", "a quotation mark is left open"),
+        ('{"spark.a": "s3cret"', "the JSON is broken at character"),
+        ('{"a": "s3cret"}', "option 1 is not like spark.NAME=VALUE"),
+    ],
+)
+def test_a_wrong_option_for_spark_is_told_without_showing_any(text: str, teaches: str) -> None:
+    os.environ["RATINGS_SPARK_OPTIONS"] = text
+    told = complaint()
+    assert told.startswith(f"RATINGS_SPARK_OPTIONS: {teaches}")
+    assert "s3cret" not in told
+
+
+def test_a_wrong_line_in_a_file_of_options_is_told_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "conf"
+    file.write_text("spark.a 1\n\nspark.b\n", encoding="utf-8")
+    os.environ["RATINGS_SPARK_OPTIONS_FILE"] = str(file)
+    assert "line 3 is not like spark.NAME VALUE" in complaint()
+
+
+def test_options_for_spark_are_shown_nowhere() -> None:
+    os.environ["RATINGS_SPARK_OPTIONS"] = "spark.hadoop.fs.s3a.secret.key=s3cret"
+    assert "s3cret" not in repr(load_settings())
+
+
+def test_spark_runs_this_python_unless_told_otherwise(tmp_path: Path) -> None:
+    os.environ.pop("JAVA_HOME", None)
+    os.environ.pop("PYSPARK_PYTHON", None)
+    assert prepare_for_spark() == "java"
+    assert os.environ["PYSPARK_PYTHON"] == sys.executable
+    os.environ |= {"PYSPARK_PYTHON": "/opt/python", "JAVA_HOME": str(tmp_path)}
+    assert prepare_for_spark() == f"{tmp_path}/bin/java"
+    assert os.environ["PYSPARK_PYTHON"] == "/opt/python"
+
+
+def test_what_spark_submit_has_chosen_is_left_alone() -> None:
+    os.environ.pop("PYSPARK_PYTHON", None)
+    os.environ["PYSPARK_GATEWAY_PORT"] = "4711"
+    assert prepare_for_spark() is None
+    assert "PYSPARK_PYTHON" not in os.environ

@@ -25,6 +25,7 @@ from pyspark.sql import SparkSession
 from ratings_platform.schema.errors import PlatformError
 
 LOCAL = "local"
+_DRIVER_JAVA = "spark.driver.extraJavaOptions"
 _JAVA = 17
 _OTHERWISE = (
     "Install one (Debian: apt-get install openjdk-17-jre-headless) and set JAVA_HOME, or set RATINGS_ENGINE=duckdb."
@@ -42,14 +43,15 @@ _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
 class Sessions:
     """Gives the process's session: made when it is first asked for, and made anew once a cluster has ended it.
 
-    `options` are those that were given; `java` is asked for the program that Spark will start; `create` makes a
-    session from options once the Java process runs. Files that no one needs afterwards go into `scratch()`.
+    `options` are those that were given; `java` is asked for the program that Spark will start, which is None where
+    Java runs already; `create` makes a session from options once it runs. Files that no one needs afterwards go into
+    `scratch()`.
     """
 
     def __init__(
         self,
         options: Callable[[], Mapping[str, str]],
-        java: Callable[[], str],
+        java: Callable[[], str | None],
         create: Callable[[Mapping[str, str]], SparkSession],
         memory_limit: str,
         scratch: Callable[[], Path],
@@ -64,20 +66,20 @@ class Sessions:
         return self._session
 
     def _started(self) -> SparkSession:
-        require_java(self._java())
-        scratch = self._scratch()
-        options = with_defaults(self._options(), self._memory_limit, scratch)
+        given, java, scratch = self._options(), self._java(), self._scratch()
+        if java is not None:
+            require_java(java)
+            given = placed(given, self._memory_limit, scratch)
+        options = {**defaults(scratch), **given}
         log = scratch / "spark.log"
         _forget_the_lost()
         start_java(options, log)
         return _connected(self._create, options, log)
 
 
-def with_defaults(given: Mapping[str, str], memory_limit: str, scratch: Path) -> dict[str, str]:
-    """The options of a session: those given, and what is better said where they are silent."""
-    master = given.get("spark.master", f"{LOCAL}[*]")
-    options = {
-        "spark.master": master,
+def defaults(scratch: Path) -> dict[str, str]:
+    """What is better said wherever Spark runs."""
+    return {
         "spark.app.name": "ratings-platform",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -88,15 +90,21 @@ def with_defaults(given: Mapping[str, str], memory_limit: str, scratch: Path) ->
         "spark.sql.files.minPartitionNum": "1",
         "spark.sql.files.maxPartitionBytes": "32m",
     }
-    if master.startswith(LOCAL):
-        options |= {
-            "spark.driver.memory": f"{max(_bytes(memory_limit) >> 20, 512)}m",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
-            "spark.local.dir": str(scratch / "spark"),
-            "spark.sql.shuffle.partitions": "8",
-        }
-    return {**options, **given}
+
+
+def placed(given: Mapping[str, str], memory_limit: str, scratch: Path) -> dict[str, str]:
+    """The given options, and where Spark runs, and what it may use of this machine."""
+    master = given.get("spark.master", f"{LOCAL}[*]")
+    here = {
+        "spark.driver.memory": f"{max(_bytes(memory_limit) >> 20, 512)}m",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.local.dir": str(scratch / "spark"),
+        "spark.sql.shuffle.partitions": "8",
+    }
+    # What a killed Java leaves is then removed with the rest of its process.
+    java = f'"-Djava.io.tmpdir={scratch}" {given.get(_DRIVER_JAVA, "")}'.strip()
+    return {**(here if master.startswith(LOCAL) else {}), **given, "spark.master": master, _DRIVER_JAVA: java}
 
 
 def require_java(program: str) -> None:
@@ -148,7 +156,7 @@ def _connected(
         return create(options)
     except (Py4JError, PySparkException) as error:
         raise PlatformError(
-            f"Spark could not be started on {options['spark.master']}: {_last_line(log)}",
+            f"Spark could not be started on {options.get('spark.master', 'its cluster')}: {_last_line(log) or error}",
             remedy="Look whether that master runs and can be reached from here: RATINGS_SPARK_MASTER names it.",
         ) from error
 
@@ -177,7 +185,7 @@ def _forget_the_lost() -> None:
 
 def _last_line(log: Path) -> str:
     """The last thing that Java said was wrong."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     wrong = [line for line in lines if re.search(r"Error|Exception|ERROR|Unrecognized|Could not", line)]
     return " ".join((wrong or lines or ["it said nothing"])[-1].split())
 

@@ -20,6 +20,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from ratings_platform.engines.pieces import Piece, cut_up, put_together, store_piece
+from ratings_platform.engines.spark_files import SHARE
 from ratings_platform.engines.text import Stored, rejects_path
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.reading import SourceFile
@@ -28,7 +29,6 @@ from ratings_platform.schema.study import Ingest
 # What Spark's workers say of a Python that is not the driver's.
 _UNFIT = re.compile(r"(?<=ModuleNotFoundError: )No module named \S+|Python in worker has different version: [^,]+")
 _INSTALL = "Install this platform there too, or name another Python for the workers in PYSPARK_PYTHON."
-_SHARE = "Let all machines share that folder under one path, or run Spark with the master local[*]."
 
 
 def store(
@@ -66,7 +66,7 @@ def _store_piece(
     try:
         for file in piece.files:
             if not file.path.exists():
-                raise PlatformError("a Spark worker does not see this file", file=str(file.path), remedy=_SHARE)
+                raise PlatformError("a Spark worker does not see this file", file=str(file.path), remedy=SHARE)
         frames = {name: frame.lazy() for name, frame in known.items()}
         # A folder for each attempt, since two of one task may be at work at once.
         own = f"{folder}/{number:05}-{uuid4().hex[:8]}"
@@ -94,6 +94,6 @@ def _stored(result: Stored | PlatformError | PassingError, root: str) -> Stored:
     for file in result.files:
         if not Path(root, file.path).exists():
             raise PlatformError(
-                "a Spark worker wrote a file that is not here", file=f"{root}/{file.path}", remedy=_SHARE
+                "a Spark worker wrote a file that is not here", file=f"{root}/{file.path}", remedy=SHARE
             )
     return result

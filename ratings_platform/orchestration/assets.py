@@ -40,11 +40,15 @@ FOLLOW = (
 
 @dataclass(frozen=True)
 class AssetFactory:
-    """Makes the assets of one study. `values` are the study's settings by name; `database` holds the warehouse."""
+    """Makes the assets of one study. `values` are the study's settings by name.
+
+    `engine` is what runs expressions and writes tables; `database` holds the warehouse.
+    """
 
     study: Study
     settings: Any
     owner: str
+    engine: str
     database: str
 
     @cached_property
@@ -108,7 +112,7 @@ class AssetFactory:
             deps=[dg.AssetKey(["raw", spec.vendor])],
             io_manager_key="lake",
             description=spec.table.description,
-            kinds={"deltalake", "parquet", "polars"},
+            kinds={*self._stored, "polars"},
             code_version=reader_version(spec.reader),
             metadata={"dagster/column_schema": metadata.column_schema(spec.table)},
             **self._common("bronze"),
@@ -146,7 +150,7 @@ class AssetFactory:
             deps=[metadata.asset_key(spec.table) for spec in specs],
             io_manager_key="lake",
             description=table.description,
-            kinds={"deltalake", "parquet", "polars"},
+            kinds={*self._stored, "polars"},
             code_version="1",
             metadata={"dagster/column_schema": metadata.column_schema(table)},
             **self._common("bronze"),
@@ -168,7 +172,7 @@ class AssetFactory:
         expr = model.expression(self.study.tables, self.values)
         return self._derived(
             model,
-            {"deltalake", "parquet", "ibis"},
+            {*self._stored, "ibis"},
             {"dagster/column_lineage": self._lineage(expr)},
             table.description,
             follow=self._sums_years(model),
@@ -183,7 +187,7 @@ class AssetFactory:
             "sql": dg.MetadataValue.md(f"```sql\n{compiled(expr)}\n```"),
         }
         about = f"{question.question}\n\n{question.definition}"
-        return self._derived(question, {"deltalake", "parquet", "ibis"}, shown, about, preview=100, follow=True)
+        return self._derived(question, {*self._stored, "ibis"}, shown, about, preview=100, follow=True)
 
     def _derived(
         self,
@@ -277,10 +281,15 @@ class AssetFactory:
             with as_dagster_failures(context.retry_number), platform.warehouse.kept_open():
                 migrate_warehouse(platform, self.study, context.log)
                 for key, table in selected.items():
-                    shown = load_warehouse(platform, table, platform.table(table).scan())
+                    shown = load_warehouse(platform, table, platform.table(table).materialised())
                     yield dg.MaterializeResult(asset_key=key, metadata=shown)
 
         return compute
+
+    @property
+    def _stored(self) -> set[str]:
+        """Kinds of every table of the lake; Dagster shows three at most."""
+        return {"deltalake", "spark" if self.engine == "spark" else "parquet"}
 
     def _lineage(self, expr: Any) -> dg.TableColumnLineage:
         return metadata.lineage(expr, self.study.tables)

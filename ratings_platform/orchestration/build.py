@@ -22,7 +22,9 @@ def study_definitions(study: Study, settings: Settings) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensor of one study; resources and notifications are `shared_definitions`."""
     own = load_study_settings(study.settings)
     return dg.Definitions(
-        assets=AssetFactory(study, own, settings.owner, settings.warehouse_url.partition(":")[0]).all(),
+        assets=AssetFactory(
+            study, own, settings.owner, settings.engine, settings.warehouse_url.partition(":")[0]
+        ).all(),
         asset_checks=CheckFactory(study, own.model_dump(), settings.reject_threshold).all(),
         jobs=jobs(study),
         schedules=[schedule(study)],

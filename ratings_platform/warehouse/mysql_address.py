@@ -40,7 +40,8 @@ class MySQLAddress:
     ssl_key: str | None = None
     connect_timeout: int = 10
     read_timeout: int = 3600
-    write_timeout: int = 600
+    # A server that ends a connection in the midst of a load may neither read on nor close it for minutes.
+    write_timeout: int = 120
 
     @classmethod
     def parse(cls, url: str) -> MySQLAddress:

@@ -49,6 +49,7 @@ class Cluster:
             "spark.driver.extraJavaOptions": QUICK_JAVA,
             "spark.executor.memory": "700m",
             "spark.executor.extraJavaOptions": QUICK_JAVA,
+            "spark.sql.shuffle.partitions": 2,
             "spark.ui.enabled": "true",
             "spark.ui.port": self.port,
             "spark.ui.liveUpdate.period": 0,

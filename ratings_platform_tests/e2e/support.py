@@ -17,7 +17,7 @@ import duckdb
 from deltalake import DeltaTable
 
 COMMAND = Path(sys.executable).with_name("ratings-platform")
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 400
 
 Rows = dict[str, list[list[Any]]]
 

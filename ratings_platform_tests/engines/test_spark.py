@@ -6,9 +6,11 @@ Belongs here: what is Spark's own. Does not belong here: that both engines give 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +22,13 @@ import pytest
 from pyspark import SparkContext
 
 from ratings_platform.engines.spark import _SETTINGS, SparkEngine
+from ratings_platform.engines.spark_files import require_all
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.conftest import SPARK_SECRET
-from ratings_platform_tests.lake.samples import MARKS, PLAIN, READINGS, marks, put, readings
+from ratings_platform_tests.lake.samples import MARKS, PLAIN, READINGS, Lake, marks, put, readings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,6 +67,18 @@ def all_rows(engine: SparkEngine, scan: Scan) -> list[dict[str, object]]:
 
 def files_below(folder: str) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*") if file.is_file())
+
+
+def test_rows_that_a_worker_kept_in_a_folder_of_its_own_are_missed(
+    engine: SparkEngine, source: LakeTable, target: LakeTable
+) -> None:
+    files = write(engine, source, target, *YEARS)
+    rows = sum(file.rows for file in files)
+    require_all(files, rows, "here")
+    with pytest.raises(PlatformError, match=r"here: Spark wrote 1,800 rows, and 1,200 are here\. Let all machines"):
+        require_all(files[:-1], rows, "here")
+    with pytest.raises(PlatformError, match=r"here: Spark wrote rows, and none is here\. Let all machines"):
+        require_all([], 1, "here")
 
 
 def test_a_lost_java_process_is_a_passing_fault_and_the_next_try_starts_another(
@@ -204,3 +219,57 @@ def test_a_fault_of_the_work_is_one_line_and_leaves_nothing(
     with pytest.raises(PlatformError, match=r"^Spark failed over rows of readings: "):
         engine.rows(expr, {READINGS.name: source.scan()})
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_lake_on_s3_is_read_and_written_through_s3a_where_it_is_there(
+    spark: Callable[[], SparkSession], source: LakeTable, tmp_path: Path
+) -> None:
+    """Hadoop mounts a folder in the place of a bucket: its jars for S3 itself are no part of PySpark."""
+    bucket, here = tmp_path / "bucket", tmp_path / "here"
+    (bucket / "lake").mkdir(parents=True)
+    hadoop = spark().sparkContext._jsc.hadoopConfiguration()
+    options = {
+        "fs.s3a.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
+        "fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.LocalFileSystem",
+        "fs.viewfs.mounttable.films.link./lake": f"file://{bucket}/lake",
+    }
+    for name, value in options.items():
+        hadoop.set(name, value)
+    try:
+        engine = SparkEngine(spark, _no_copies, lambda root: root.replace(str(here), "s3://films/lake"))
+        shutil.copytree(source.uri, bucket / "lake" / READINGS.path)
+        scans = {READINGS.name: replace(source.scan(), root=f"s3://films/lake/{READINGS.path}")}
+        files = engine.write(marks(), scans, MARKS, f"{here}/{MARKS.path}", "new", years=YEARS[:2])
+        found = engine.rows(MARKS.unbound(), {MARKS.name: Scan(MARKS, f"s3://films/lake/{MARKS.path}", tuple(files))})
+    finally:
+        for name in options:
+            hadoop.unset(name)
+    assert {file.year: file.rows for file in files} == dict.fromkeys(YEARS[:2], 600)
+    written = bucket / "lake" / MARKS.path
+    assert [file for file in files_below(str(written)) if not file.endswith(".crc")] == [file.path for file in files]
+    assert [file.size for file in files] == [(written / file.path).stat().st_size for file in files]
+    assert found.num_rows == 1200
+    assert not here.exists()
+
+
+def _no_copies(scan: Scan) -> Scan:
+    raise AssertionError("a scan was copied to this machine")
+
+
+def test_a_lake_on_s3_passes_through_this_machine_where_s3a_is_not(
+    spark: Callable[[], SparkSession], bucket: str, tmp_path: Path
+) -> None:
+    storage = Lake(f"s3://{bucket}/some/prefix", tmp_path / "scratch").storage
+    source, target = LakeTable(storage, READINGS), LakeTable(storage, MARKS)
+    source.publish(put(source, readings(YEARS, 30)))
+    engine = SparkEngine(spark, Lake(f"s3://{bucket}/some/prefix", tmp_path / "other").storage.local, _never)
+    files = engine.write(
+        marks(), {READINGS.name: source.scan()}, MARKS, target.local_root, target.new_folder(), years=YEARS[1:]
+    )
+    target.publish(files, years=YEARS[1:])
+    assert target.scan().rows_by_year() == {2002: 30, 2003: 30}
+    assert engine.rows(MARKS.unbound(), {MARKS.name: target.scan()}).num_rows == 60
+
+
+def _never(root: str) -> str:
+    raise AssertionError("Spark was to write to S3 itself, without jars for it")

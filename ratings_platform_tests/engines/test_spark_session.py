@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PySparkException
 
 from ratings_platform.engines.spark_faults import spark_faults
-from ratings_platform.engines.spark_session import require_java, with_defaults
+from ratings_platform.engines.spark_session import defaults, placed, require_java
 from ratings_platform.schema.errors import PlatformError
 
 pytestmark = pytest.mark.unit
@@ -43,51 +44,43 @@ def test_none_is_refused_with_a_remedy(name: str) -> None:
 
 
 def test_spark_on_this_machine_keeps_to_the_memory_limit_and_to_its_folder(tmp_path: Path) -> None:
-    options = with_defaults({}, "2.5GB", tmp_path)
+    options = placed({}, "2.5GB", tmp_path)
     assert options["spark.master"] == "local[*]"
     assert options["spark.driver.memory"] == "2384m"
     assert options["spark.driver.bindAddress"] == "127.0.0.1"
-    assert {name for name, value in options.items() if str(tmp_path) in value} == {
-        "spark.local.dir",
-        "spark.sql.warehouse.dir",
-    }
-    assert with_defaults({}, "1GiB", tmp_path)["spark.driver.memory"] == "1024m"
-    assert with_defaults({}, "10MB", tmp_path)["spark.driver.memory"] == "512m", "less does not start"
+    assert options["spark.local.dir"].startswith(str(tmp_path))
+    assert defaults(tmp_path)["spark.sql.warehouse.dir"].startswith(f"file://{tmp_path}")
+    assert placed({"spark.master": "local[3]"}, "1GiB", tmp_path)["spark.driver.memory"] == "1024m"
+    assert placed({}, "10MB", tmp_path)["spark.driver.memory"] == "512m", "less does not start"
+    assert placed({"spark.driver.memory": "9g"}, "1GB", tmp_path)["spark.driver.memory"] == "9g"
 
 
 def test_a_cluster_keeps_its_own_memory_and_places(tmp_path: Path) -> None:
-    options = with_defaults({"spark.master": "spark://host:7077"}, "2.5GB", tmp_path)
-    assert not {"spark.driver.memory", "spark.local.dir", "spark.driver.host", "spark.sql.shuffle.partitions"} & {
-        *options
-    }
+    options = placed({"spark.master": "spark://host:7077"}, "2.5GB", tmp_path)
+    assert options.keys() == {"spark.master", "spark.driver.extraJavaOptions"}
+    assert options["spark.master"] == "spark://host:7077"
 
 
-def test_what_was_given_counts_for_more_than_the_defaults(tmp_path: Path) -> None:
-    given = {"spark.master": "local[3]", "spark.ui.enabled": "true", "spark.driver.memory": "9g", "spark.x": "y"}
-    assert with_defaults(given, "1GB", tmp_path).items() >= given.items()
-
-
-class Word(Exception):
-    """Stands for an error of PySpark, with the words of one."""
+def test_options_for_java_are_kept_beside_ours(tmp_path: Path) -> None:
+    options = placed({"spark.driver.extraJavaOptions": "-Dx=y"}, "1GB", tmp_path)
+    assert options["spark.driver.extraJavaOptions"] == f'"-Djava.io.tmpdir={tmp_path}" -Dx=y'
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (
-            "An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Job aborted.\n\tat a.b(C.scala:1)\n"
+            "An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Job aborted.\n\tat a.b(C)\n"
             "Caused by: java.io.IOException: No space left on device\n\tat c.d(E.java:2)",
             "the disk is full: silver/ratings could not be written",
         ),
         (
-            "Job aborted due to stage failure: Task 0 failed 4 times\nCaused by: java.lang.OutOfMemoryError: Java heap space",
+            "Job aborted due to stage failure: Task 0\nCaused by: java.lang.OutOfMemoryError: Java heap space",
             "Spark ran out of memory over silver/ratings",
         ),
     ],
 )
 def test_faults_that_a_person_can_mend_are_told_apart(tmp_path: Path, words: str, told: str) -> None:
-    from pyspark.errors import PySparkException
-
     (tmp_path / "half" / "written").mkdir(parents=True)
     with pytest.raises(PlatformError, match=told) as caught, spark_faults("silver/ratings", str(tmp_path), "half"):
         raise PySparkException(words)

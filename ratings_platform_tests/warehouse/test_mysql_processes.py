@@ -312,7 +312,7 @@ def test_a_server_that_goes_away_during_a_load_may_pass(
 
 
 def test_a_connection_ended_during_a_load_may_pass(server: MySQLServer, tmp_path: Path) -> None:
-    warehouse = server.new_warehouse()
+    warehouse = MySQLWarehouse(*server.new_address(write_timeout=5), "500MB")
     found = scan_of(MARKS, tmp_path / "new", readings([2001], 400_000))
     name = database_of(warehouse)
 

@@ -14,6 +14,8 @@ import dagster as dg
 import pytest
 
 from ratings_platform.definitions import defs
+from ratings_platform.orchestration.resources import Platform
+from ratings_platform.settings import load_settings
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import environment
 
@@ -43,6 +45,15 @@ def test_every_asset_is_described(code_location: dg.Definitions) -> None:
         assert node.owners == ["team:ratings-platform"]
         assert node.group_name == node.key.path[0]
         assert node.tags["study"] == "market-study"
+
+
+def test_the_engine_is_that_of_the_setting_and_tables_show_it(tmp_path: Path) -> None:
+    for kind, shown in (("duckdb", "parquet"), ("spark", "spark")):
+        with environment(tmp_path, engine=kind):
+            graph = defs().resolve_asset_graph()
+            assert Platform.of(load_settings()).engine.kind == kind
+        assert graph.get(dg.AssetKey(["silver", "ratings"])).kinds == {"deltalake", "ibis", shown}
+        assert graph.get(dg.AssetKey(["bronze", "movies_netflix"])).kinds == {"deltalake", "polars", shown}
 
 
 def test_every_table_shows_its_declared_columns(code_location: dg.Definitions) -> None:
