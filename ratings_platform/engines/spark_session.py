@@ -30,8 +30,11 @@ _JAVA = 17
 _OTHERWISE = (
     "Install one (Debian: apt-get install openjdk-17-jre-headless) and set JAVA_HOME, or set RATINGS_ENGINE=duckdb."
 )
-# As Spark itself tells which options hold secrets.
-_SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
+# What has to be known before Java runs, and what is never told as an argument, as Spark itself tells secrets.
+_EARLY = re.compile(r"spark[.](?:master$|driver[.]|jars|submit[.]|files$|archives$|local[.]|yarn[.]|kubernetes[.])")
+_SECRET = re.compile(r"secret|password|token|credential|access[.]?key|account[.]?key", re.IGNORECASE)
+# Before the words of Java's log: when, how grave, and who.
+_LOG_HEAD = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ [\w.$]+: ")
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KIB": 2**10,
     "MIB": 2**20,
@@ -129,18 +132,19 @@ def require_java(program: str) -> None:
 def start_java(options: Mapping[str, str], log: Path) -> None:
     """Start Spark's Java process, unless this process has one; what it prints goes into `log`.
 
-    It is told all options later on; among its arguments, which others on the machine can read, are no secrets.
+    It is told all options later on; among its arguments, which others on the machine can read, are only those that it
+    has to know now, and no secrets.
     """
     if SparkContext._gateway is not None:
         return
     conf = SparkConf(loadDefaults=False)
-    conf.setAll([(name, value) for name, value in options.items() if not _SECRET.search(name)])
+    conf.setAll([(name, value) for name, value in options.items() if _EARLY.match(name) and not _SECRET.search(name)])
     with log.open("ab") as stream:
         try:
             gateway = launch_gateway(conf, {"stdout": stream, "stderr": stream})
         except PySparkRuntimeError as error:
             raise PlatformError(
-                f"Spark's Java process did not start: {_last_line(log)}",
+                f"Spark's Java process did not start: {_wrong(log)[0]}",
                 remedy="Look at the options in RATINGS_SPARK_OPTIONS and RATINGS_SPARK_OPTIONS_FILE.",
             ) from error
     SparkContext._ensure_initialized(gateway=gateway)
@@ -156,7 +160,7 @@ def _connected(
         return create(options)
     except (Py4JError, PySparkException) as error:
         raise PlatformError(
-            f"Spark could not be started on {options.get('spark.master', 'its cluster')}: {_last_line(log) or error}",
+            f"Spark could not be started on {options.get('spark.master', 'its cluster')}: {_wrong(log)[-1]}",
             remedy="Look whether that master runs and can be reached from here: RATINGS_SPARK_MASTER names it.",
         ) from error
 
@@ -183,11 +187,11 @@ def _forget_the_lost() -> None:
         SparkContext._gateway = SparkContext._jvm = None
 
 
-def _last_line(log: Path) -> str:
-    """The last thing that Java said was wrong."""
+def _wrong(log: Path) -> list[str]:
+    """What Java said was wrong, a line each; at least one."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    wrong = [line for line in lines if re.search(r"Error|Exception|ERROR|Unrecognized|Could not", line)]
-    return " ".join((wrong or lines or ["it said nothing"])[-1].split())
+    wrong = [line for line in lines if re.search(r"Error|Exception|ERROR|Invalid|Unrecognized|Could not", line)]
+    return [" ".join(_LOG_HEAD.sub("", line).split()) for line in wrong or lines[-1:] or ["it said nothing"]]
 
 
 def _bytes(size: str) -> int:
