@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import QUICK_JAVA
 from ratings_platform_tests.e2e.conftest import RATINGS, Sample
 from ratings_platform_tests.e2e.spark_cluster import Cluster, running
@@ -54,28 +55,28 @@ def test_without_java_one_line_says_what_to_do(home: Home, monkeypatch: pytest.M
 
 
 def test_executors_killed_in_mid_job_change_nothing(cluster: Cluster, dirty: Sample, good_home: Home, tmp_path: Path):
+    """Everything but the warehouse and most answers, which would be more of the same."""
+    tables = [made.table.path for made in (*STUDY.ingests, *STUDY.models, *STUDY.questions[4:7])]
+    only = [*(f"raw/{vendor.name}" for vendor in STUDY.vendors), "bronze/rejects", *tables]
     home = Home(tmp_path / "home")
-    program = home.start(
-        "run",
-        "--source",
-        dirty.folder,
-        engine="spark",
-        spark_master=cluster.master,
-        spark_options=cluster.options,
-    )
+    settings = {"engine": "spark", "spark_master": cluster.master, "spark_options": cluster.options}
+    program = home.start("run", "--source", dirty.folder, *(f"--only={table}" for table in only), **settings)
+
+    def is_at_work() -> bool:
+        return program.poll() is None
+
     try:
-        is_at_work = lambda: program.poll() is None  # noqa: E731
         assert cluster.kill_an_executor_at_work(is_at_work)
         while is_at_work() and not any((home.path / "lake/silver").glob("*/*/")):
             time.sleep(0.05)
         assert cluster.kill_an_executor_at_work(is_at_work)
-        _, told = program.communicate(timeout=2 * PATIENCE_SECONDS)
+        _, told = program.communicate(timeout=PATIENCE_SECONDS)
     finally:
         program.kill()
     assert program.returncode == 0, told
     assert cluster.tasks_lost() >= 2
-    assert rounded(home.answers()) == dirty.answers
-    for table in ("bronze/ratings_netflix", "bronze/ratings_amazon", "silver/movies", "gold/fact_rating"):
-        assert sorted(home.lake(table), key=repr) == sorted(good_home.lake(table), key=repr)
-    for folder in (home.path / "lake").glob("[sga]*/*"):  # silver, gold, answers
-        assert {str(file) for file in folder.rglob("*.parquet")} == live_files(folder), "files of no version are left"
+    for table in tables:
+        assert sorted(home.lake(table), key=repr) == sorted(good_home.lake(table), key=repr), table
+        if not table.startswith("bronze/"):  # where workers that died leave files, which no version has
+            folder = home.path / "lake" / table
+            assert {str(file) for file in folder.rglob("*.parquet")} == live_files(folder)
