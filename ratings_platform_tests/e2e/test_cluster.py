@@ -6,15 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from ratings_platform.studies.market_study.study import STUDY
-from ratings_platform_tests.conftest import QUICK_JAVA
-from ratings_platform_tests.e2e.conftest import RATINGS, Sample
+from ratings_platform_tests.e2e.conftest import Sample
 from ratings_platform_tests.e2e.spark_cluster import Cluster, running
-from ratings_platform_tests.e2e.support import PATIENCE_SECONDS, Home, rounded
+from ratings_platform_tests.e2e.support import PATIENCE_SECONDS, Home
 
 pytestmark = pytest.mark.e2e
 
@@ -23,25 +21,6 @@ pytestmark = pytest.mark.e2e
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running(tmp_path_factory.mktemp("cluster")) as started:
         yield started
-
-
-def test_one_machine_gives_the_same_as_the_engine_before_and_is_quiet(
-    home: Home, clean: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """On all of its cores, as without a setting for the master; upon tables that DuckDB has made."""
-    only = ("silver/movies", "gold/fact_rating", "answers/q07_most_rated")
-    options = f"spark.driver.extraJavaOptions='{QUICK_JAVA}'"
-    place = tmp_path / "place"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    done = home.call("run", *(f"--only={table}" for table in only), engine="spark", spark_options=options)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert rounded(home.answers()) == clean.answers
-    assert home.ratings_everywhere() == {RATINGS}
-    written = [file for table in only for file in live_files(home.path / "lake" / table)]
-    assert {pq.read_metadata(file).created_by.split()[0] for file in written} == {"parquet-mr"}
-    assert list(place.iterdir()) == []
-    assert not [*home.path.glob("scratch/*")]
 
 
 def live_files(table: Path) -> set[str]:
