@@ -178,7 +178,7 @@ def _settings(home: Path, address: str | None) -> Settings:
 
 def _assert_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     told, complaint = caplog.records
-    assert (told.levelno, told.message) == (logging.WARNING, "Something failed\nbecause")
+    assert (told.levelno, told.getMessage()) == (logging.WARNING, "Something failed\nbecause")
     assert complaint.levelno == logging.ERROR
-    assert complaint.message.startswith("the webhook could not be told: ")
+    assert complaint.getMessage().startswith("the webhook could not be told: ")
     assert IN_THE_ADDRESS not in caplog.text
