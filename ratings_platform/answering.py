@@ -163,7 +163,6 @@ def shown(value: Any, column: str = "") -> str:
     return str(value)
 
 
-@cache
 def lake(settings: Settings) -> Storage:
     """The lake that the settings name; copies of what lies elsewhere go into a folder of this process's own."""
     return open_storage(settings.lake_root, folder_of_process(settings.scratch), aws_region)

@@ -235,6 +235,11 @@ class LakeTable:
 
     def _beside_before(self, moment: float) -> list[str]:
         """Files beside the table, written before a moment, that no version since then speaks of."""
+        start = len(f"{self.table.path}/")
+        ages = self._lake.ages(f"{self.table.path}/{BESIDE}")
+        old = {path[start:] for path, written in ages.items() if written < moment}
+        if not old:  # as for most tables, whose log then need not be read
+            return []
         needed: set[str] = set()
         for entry in self._published():
             if _BESIDE not in entry:  # a version that did not say
@@ -242,9 +247,7 @@ class LakeTable:
             needed.update(json.loads(entry[_BESIDE]))
             if entry["timestamp"] / 1000 < moment:  # the version that was the last one at that moment
                 break
-        start = len(f"{self.table.path}/")
-        ages = self._lake.ages(f"{self.table.path}/{BESIDE}")
-        return sorted(p[start:] for p, written in ages.items() if written < moment and p[start:] not in needed)
+        return sorted(old - needed)
 
     def _published(self) -> list[dict[str, Any]]:
         """The log's entries that made the table's content what it was, the newest first."""
