@@ -6,6 +6,7 @@ imported inside the commands that need them, so that `--help` is quick.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -50,6 +51,8 @@ _ROWS_SHOWN = 10
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line on standard error and exit status 1."""
+    # Most of what imports and declarations make stays to the end: looking through it again and again takes its time.
+    gc.set_threshold(100_000, 50, 50)
     try:
         app()
     except (PlatformError, PassingError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from deltalake import DeltaTable
 
@@ -87,6 +87,13 @@ class Storage(Hashable, Protocol):
         """Turns the storage's faults into the platform's errors."""
 
 
+class _Log(NamedTuple):
+    """A table's log as it was opened, and the mark of its last commit then."""
+
+    delta: DeltaTable
+    mark: tuple[int, int] | None
+
+
 class DiskStorage:
     """A folder on this machine: files are read and written in place."""
 
@@ -95,6 +102,7 @@ class DiskStorage:
     def __init__(self, root: str):
         refuse_misread(root, "RATINGS_LAKE")
         self.root = root.rstrip("/")
+        self._logs: dict[str, _Log] = {}
 
     def folder(self, path: str) -> str:
         return f"{self.root}/{path}"
@@ -137,7 +145,23 @@ class DiskStorage:
         pass
 
     def open_log(self, path: str) -> DeltaTable:
-        return DeltaTable(f"{self.root}/{path}")
+        known = self._logs.get(path)
+        if known and known.mark is not None and known.mark == self._last_commit(path, known.delta.version()):
+            return known.delta
+        delta = DeltaTable(f"{self.root}/{path}")
+        self._logs[path] = _Log(delta, self._last_commit(path, delta.version()))
+        return delta
+
+    def _last_commit(self, path: str, version: int) -> tuple[int, int] | None:
+        """What tells a commit from others of its number; None when it is not the last one, or is no more."""
+        log = Path(self.root, path, "_delta_log")
+        if (log / f"{version + 1:020}.json").exists():
+            return None
+        try:
+            found = (log / f"{version:020}.json").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def delta_options(self) -> None:
         return None

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from ratings_platform.orchestration.ingestion import Publication, ingest, reader
 from ratings_platform.orchestration.io_managers import Derived, load_warehouse, migrate_warehouse
 from ratings_platform.orchestration.partitions import yearly
 from ratings_platform.orchestration.resources import Platform
+from ratings_platform.schema.digest import digest
 from ratings_platform.schema.files import DataFile, Scan, readable_size
 from ratings_platform.schema.models import Model, Question
 from ratings_platform.schema.reading import counted
@@ -130,11 +132,11 @@ class AssetFactory:
                     platform.scratch / context.run.run_id,
                     context.log.info,
                 )
-            read = pa.Table.from_pylist(found.info["units"]).select(["name", "lines", "structure", "kept", "rejected"])
+            read = metadata.markdown_of(found.info["units"], ["name", "lines", "structure", "kept", "rejected"])
             context.add_output_metadata(
                 {
                     "rows rejected": sum(unit["rejected"] for unit in found.info["units"]),
-                    "files read": dg.MetadataValue.md(metadata.markdown(read)),
+                    "files read": dg.MetadataValue.md(read),
                 }
             )
             return found
@@ -168,33 +170,18 @@ class AssetFactory:
         return compute
 
     def model(self, model: Model) -> dg.AssetsDefinition:
-        table = model.table
-        expr = model.expression(self.study.tables, self.values)
-        return self._derived(
-            model,
-            {*self._stored, "ibis"},
-            {"dagster/column_lineage": self._lineage(expr)},
-            table.description,
-            follow=self._sums_years(model),
-        )
+        return self._derived(model, model.table.description, follow=self._sums_years(model))
 
     def answer(self, question: Question) -> dg.AssetsDefinition:
-        expr = question.expression(self.study.tables, self.values)
-        shown = {
-            "dagster/column_lineage": self._lineage(expr),
-            "question": question.question,
-            "definition": question.definition,
-            "sql": dg.MetadataValue.md(f"```sql\n{compiled(expr)}\n```"),
-        }
         about = f"{question.question}\n\n{question.definition}"
-        return self._derived(question, {*self._stored, "ibis"}, shown, about, preview=100, follow=True)
+        shown = {"question": question.question, "definition": question.definition}
+        return self._derived(question, about, shown, preview=100, follow=True)
 
     def _derived(
         self,
         model: Model,
-        kinds: set[str],
-        shown: Mapping[str, Any],
         description: str,
+        shown: Mapping[str, Any] = MappingProxyType({}),
         *,
         preview: int = metadata.PREVIEW_ROWS,
         follow: bool = False,
@@ -211,9 +198,13 @@ class AssetFactory:
             deps=[metadata.asset_key(self.study.rejects)] if from_bronze else [],
             io_manager_key="lake",
             description=description,
-            kinds=kinds,
-            code_version=hashlib.sha256(compiled(expr).encode()).hexdigest()[:12],
-            metadata={"dagster/column_schema": metadata.column_schema(table), **shown},
+            kinds={*self._stored, "ibis"},
+            code_version=digest(expr),
+            metadata={
+                "dagster/column_schema": metadata.column_schema(table),
+                "dagster/column_lineage": self._lineage(expr),
+                **shown,
+            },
             automation_condition=FOLLOW if follow else None,
             **self._common(table.layer),
             **self._by_year(table),
@@ -221,7 +212,9 @@ class AssetFactory:
         def compute(platform: Platform, **scans: Scan) -> Derived:
             if table.name in model.inputs:
                 scans[table.name] = platform.table(table).scan()
-            return Derived(expr, scans, preview=preview, follows=scans.get(table.name))
+            # Only now that it is compiled anyway: compiling all of them takes as long as loading the rest of the study.
+            sql = {} if table.partition_by else {"sql": dg.MetadataValue.md(f"```sql\n{compiled(expr)}\n```")}
+            return Derived(expr, scans, sql, preview=preview, follows=scans.get(table.name))
 
         return compute
 

@@ -165,7 +165,6 @@ class CheckFactory:
         return Check("same_rows_as_lake", f"As many rows as {table.path}.", run)
 
     def _same_answer(self, question: Question) -> Check:
-        expr = question.expression(self.study.tables, self.values)
         read = [question.table, *(self.study.tables[name] for name in question.inputs)]
 
         def run(platform: Platform, _: Years) -> Found:
@@ -175,7 +174,7 @@ class CheckFactory:
                 question.ordered(question.table.unbound()),
                 {question.table.name: platform.table(question.table).scan()},
             )
-            asked = platform.warehouse.rows(expr)
+            asked = platform.warehouse.rows(question.expression(self.study.tables, self.values))
             loaded = platform.warehouse.rows(question.ordered(question.table.unbound()))
             same = records(asked) == records(lake) == records(loaded)
             shown = {"rows": lake.num_rows}
@@ -331,4 +330,4 @@ def metadata_table(rows: pa.Table) -> dg.MarkdownMetadataValue:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
-    return metadata_table(pa.Table.from_pylist(list(rows)))
+    return dg.MetadataValue.md(metadata.markdown_of(rows[:20], list(rows[0]) if rows else [], len(rows)))

@@ -64,11 +64,15 @@ def identity_lineage(table: Table, source: Table) -> dg.TableColumnLineage:
 
 def markdown(rows: pa.Table, limit: int | None = None) -> str:
     """A small result as a Markdown table, numbers readable."""
-    shown = rows.slice(0, limit) if limit is not None else rows
-    lines = [_row(rows.column_names), _row(["---"] * len(rows.column_names))]
-    lines += [_row([cell(v) for v in record.values()]) for record in shown.to_pylist()]
-    if shown.num_rows < rows.num_rows:
-        lines.append(f"\n… and {rows.num_rows - shown.num_rows:,} more rows")
+    return markdown_of(rows.slice(0, limit).to_pylist(), rows.column_names, rows.num_rows)
+
+
+def markdown_of(records: Sequence[Mapping[str, Any]], columns: Sequence[str], of: int | None = None) -> str:
+    """The named columns of some records, which are all or the first ones `of` so many, as a Markdown table."""
+    lines = [_row(columns), _row(["---"] * len(columns))]
+    lines += [_row([cell(record[name]) for name in columns]) for record in records]
+    if of is not None and len(records) < of:
+        lines.append(f"\n… and {of - len(records):,} more rows")
     return "\n".join(lines)
 
 

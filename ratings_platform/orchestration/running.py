@@ -110,6 +110,8 @@ def prepare_home(home: Path) -> Path:
     if not config.exists():
         config.write_text(resources.files("ratings_platform").joinpath("dagster.yaml").read_text(encoding="utf-8"))
     os.environ["DAGSTER_HOME"] = str(home)
+    # Events that come in one go, as those of many years, go into one transaction.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
     return home
 
 
