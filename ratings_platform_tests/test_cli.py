@@ -22,7 +22,7 @@ import pytest
 import sqlglot
 
 from ratings_platform import answering
-from ratings_platform.cli import main
+from ratings_platform.cli import invoke
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built, environment
 from ratings_platform_tests.orchestration.stand import Stand
@@ -65,7 +65,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     def run(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["ratings-platform", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            main()
+            invoke()
         return Said(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
