@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ from ratings_platform.scratch import own_folder, sweep
 
 # Tag of runs from the command line: the process that they live and die with. Its prefix hides it in the UI.
 PROCESS = ".dagster/ratings_platform_process"
+
+# The instance settings of earlier versions, unchanged by anyone: these are ours to replace.
+_FORMER_SETTINGS = {
+    "5de63976eb20563b02430a81c3509ac9421e2dafe16e1a480c646685b1f1ad4b",
+    "9d5d78d2a90ddeef5ecbaefbd06f5dafb9cb95dc56a8f83d9f7253c64e480325",
+    "f505086fd53ea1f83b9e4ae993d64b1284c9efcd5f9882d7995958ff178e154e",
+}
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,8 @@ def prepare_home(home: Path) -> Path:
     """Make Dagster's home with our instance settings, unless a user has put their own there; returns it."""
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists():
-        config.write_text(resources.files("ratings_platform").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+    if not config.exists() or sha256(config.read_bytes()).hexdigest() in _FORMER_SETTINGS:
+        config.write_bytes(resources.files("ratings_platform").joinpath("dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(home)
     # Events that come in one go, as those of many years, go into one transaction.
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from ratings_platform.lake.storage import DiskStorage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.scans import scan_sql
@@ -202,3 +204,27 @@ def test_content_made_from_a_version_that_is_no_longer_the_last_is_refused(table
     assert lake.rows(table.scan()) == OLD
     table.publish(put(table, NEW), follows=table.scan())
     assert lake.rows(table.scan()) == NEW
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("checkpoint", [False, True], ids=["", "after a checkpoint"])
+def test_a_reader_that_opened_a_table_before_sees_what_others_publish(tmp_path: Path, *, checkpoint: bool) -> None:
+    reading = LakeTable(DiskStorage(str(tmp_path / "lake")), MARKS)
+    writing = LakeTable(str(tmp_path / "lake"), MARKS)
+    for version in range(12 if checkpoint else 3):
+        writing.publish(put(writing, [("a", 1 + version % 5, date(2001, 5, 1))]))
+        assert reading.scan().version == version
+        assert reading.scan().files == writing.scan().files
+
+
+@pytest.mark.integration
+def test_a_reader_notices_that_another_table_took_a_tables_place(tmp_path: Path) -> None:
+    lake = DiskStorage(str(tmp_path / "lake"))
+    LakeTable(str(tmp_path / "lake"), MARKS).publish(put(LakeTable(lake, MARKS), OLD))
+    other = LakeTable(str(tmp_path / "other"), MARKS)
+    other.publish(put(other, NEW))
+    assert LakeTable(lake, MARKS).scan().rows == len(OLD)
+    shutil.rmtree(tmp_path / "lake")
+    assert LakeTable(lake, MARKS).scan().version is None
+    (tmp_path / "other").rename(tmp_path / "lake")
+    assert LakeTable(lake, MARKS).scan().rows == len(NEW)

@@ -25,8 +25,10 @@ LARGEST_ENTRY = 200_000
 @pytest.fixture(scope="module")
 def instance(built: Built) -> Iterator[dg.DagsterInstance]:
     """The instance that recorded the run which built the home."""
-    with dg.DagsterInstance.from_config(str(built.home / "dagster")) as instance:
-        yield instance
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(built.home / "dagster"))
+        with dg.DagsterInstance.get() as instance:
+            yield instance
 
 
 @pytest.fixture(scope="module")
