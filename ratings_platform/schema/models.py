@@ -9,11 +9,41 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
+import ibis
 import ibis.expr.types as ir
 
 from ratings_platform.schema.tables import Table
+
+
+Constant = str | int | float | date
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value that a question is asked with, such as an as-of date or a threshold.
+
+    `default` is a constant, or a function like a model's that gives one value of the data as an Ibis scalar: so it
+    follows from the data and never from the clock. `type` is the Ibis type that given values are read as.
+    """
+
+    name: str
+    type: str
+    description: str
+    default: Constant | Callable[..., ir.Scalar]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tables that the default is read from."""
+        return tuple(inspect.signature(self.default).parameters) if callable(self.default) else ()
+
+    def value(self, tables: Mapping[str, Table], given: Constant | None = None) -> ir.Scalar:
+        """The value that was given, or else the default, as an expression. Raises ValueError when it is of no such type."""
+        if given is None and callable(self.default):
+            return self.default(*(tables[name].unbound() for name in self.inputs)).cast(self.type)
+        return ibis.literal(self.default if given is None else given, self.type)
 
 
 @dataclass(frozen=True)
@@ -62,12 +92,14 @@ class Model:
 class Question(Model):
     """A business question: its answer is a small table, `definition` says what each word of it means.
 
-    `order` lists what the rows are sorted by, with `-` in front for descending; it is total.
+    `order` lists what the rows are sorted by, with `-` in front for descending; it is total. Keyword-only parameters of
+    the function that `parameters` name are Ibis scalars.
     """
 
     question: str
     definition: str
     order: tuple[str, ...]
+    parameters: tuple[Parameter, ...] = ()
 
     def expression(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
         return self.ordered(self._typed(tables, settings))
