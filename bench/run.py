@@ -1,6 +1,6 @@
 """Measure the platform against the hand-written reference, both in one run on one machine; prints ratios.
 
-    python bench/run.py [--netflix N] [--amazon N] [--runs K] [--folder DIR] [--small]
+    python bench/run.py [--netflix N] [--amazon N] [--runs K] [--folder DIR] [--rival CHECKOUT] [--only-fixed]
 
 The two take turns, so that a machine whose speed drifts harms both; medians are compared. The data is made by
 `ratings-platform sample`'s own maker and kept in the folder for the next time.
@@ -132,16 +132,64 @@ def one_year(folder: Path, data: Path, whole: float) -> None:
     line("back-fill of 2003 in silver, gold and warehouse", f"{year:.1f} s", f"all years: {whole:.1f} s")
 
 
+def fixed_costs(folder: Path, runs: int, rival: Path | None) -> None:
+    """What a run costs beside its data: the demo, a back-fill of one year of its sample, and loading the code.
+
+    With the checkout of another version beside, the two take turns.
+    """
+    print("\nwhat a run costs beside its data")
+    trees = {"here": HERE.parent, **({"rival": rival.absolute()} if rival else {})}
+    homes = {name: folder / f"demo-{name}" for name in trees}
+    demos, years, loads = ({name: [] for name in trees} for _ in range(3))
+    load = "from ratings_platform.definitions import defs; defs().resolve_asset_graph()"
+    only = [
+        part for table in ("silver/ratings", "gold/fact_rating", "warehouse/fact_rating") for part in ("--only", table)
+    ]
+    for _ in range(runs):
+        for name, tree in trees.items():
+            shutil.rmtree(homes[name], ignore_errors=True)
+            own = {"RATINGS_HOME": str(homes[name]), "DAGSTER_HOME": "", "PYTHONPATH": str(tree)}
+            demos[name].append(measure([PLATFORM, "demo"], **own).seconds)
+            years[name].append(measure([PLATFORM, "run", "--years", "2003", *only], **own).seconds)
+            loads[name].append(measure([sys.executable, "-c", load], **own).seconds)
+    events = count_events(homes["here"])
+    seconds = statistics.median(demos["here"])
+    for what, found, wanted in (
+        ("demo, 200,000 ratings, command to answers", demos, "at most 15 s"),
+        ("back-fill of one year of the demo's sample", years, ""),
+        ("the code location loads", loads, "under 3 s"),
+    ):
+        line(what, f"{statistics.median(found['here']):.2f} s", f"wanted: {wanted}" if wanted else "")
+        if rival:
+            ratio = statistics.median(found["here"]) / statistics.median(found["rival"])
+            line("… against the rival", f"{ratio:.2f}", f"rival: {statistics.median(found['rival']):.2f} s")
+    line("events of the demo's run", f"{events:,}", f"{seconds / events * 1000:.1f} ms of the demo for each")
+    line("ratings-platform --help", f"{measure([PLATFORM, '--help']).seconds:.2f} s", "wanted: under 0.5")
+    for home in homes.values():
+        shutil.rmtree(home)
+
+
+def count_events(home: Path) -> int:
+    """Events of the first run in a home, which is the demo's."""
+    os.environ["DAGSTER_HOME"] = str(home / "dagster")
+    with dg.DagsterInstance.get() as instance:
+        return len(instance.all_logs(instance.get_runs()[-1].run_id))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--netflix", type=int, default=76_500_000)
     parser.add_argument("--amazon", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("data/bench"))
+    parser.add_argument("--rival", type=Path, help="checkout of another version, to compare the fixed costs with")
+    parser.add_argument("--only-fixed", action="store_true", help="leave the large data out")
     args = parser.parse_args()
     folder = args.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-
+    if args.only_fixed:
+        fixed_costs(folder, args.runs, args.rival)
+        return
     large = compare(folder, args.netflix, args.amazon, args.runs)
     took = steps(folder / "home")
     whole = sum(took[n] for n in ("silver__ratings", "gold__fact_rating", "warehouse__fact_rating"))
@@ -149,15 +197,7 @@ def main() -> None:
     small = compare(folder, args.netflix // 10, args.amazon // 10, args.runs, wanted=False)
     line("ten times the rows, times as long", f"{large / small:.1f}", "wanted: at most 11")
 
-    print("\nstarting up")
-    demo = measure([PLATFORM, "demo"], RATINGS_HOME=str(folder / "demo"), DAGSTER_HOME="")
-    shutil.rmtree(folder / "demo")
-    line("demo, 200,000 ratings, command to answers", f"{demo.seconds:.1f} s", "wanted: at most 15")
-    line("ratings-platform --help", f"{measure([PLATFORM, '--help']).seconds:.2f} s", "wanted: under 0.5")
-    load = measure(
-        [sys.executable, "-c", "from ratings_platform.definitions import defs; defs().resolve_asset_graph()"]
-    )
-    line("the code location loads", f"{load.seconds:.1f} s", "wanted: under 3")
+    fixed_costs(folder, args.runs, args.rival)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import ibis.expr.types as ir
 
 from ratings_platform.schema.tables import Table
 
-
 Constant = str | int | float | date
 
 
@@ -40,7 +39,7 @@ class Parameter:
         return tuple(inspect.signature(self.default).parameters) if callable(self.default) else ()
 
     def value(self, tables: Mapping[str, Table], given: Constant | None = None) -> ir.Scalar:
-        """The value that was given, or else the default, as an expression. Raises ValueError when it is of no such type."""
+        """The value that was given, or else the default, as an expression. Raises when it is of no such type."""
         if given is None and callable(self.default):
             return self.default(*(tables[name].unbound() for name in self.inputs)).cast(self.type)
         return ibis.literal(self.default if given is None else given, self.type)
