@@ -7,8 +7,10 @@ files mean.
 from __future__ import annotations
 
 import re
+import time
+import uuid
 from collections.abc import Callable, Hashable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -21,6 +23,9 @@ from ratings_platform.schema.files import Scan
 S3 = "s3://"
 # In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
 _MISREAD = re.compile(r"[%=\\]")
+
+# After so long nobody is at work any more on a file that is not whole.
+_ABANDONED_SECONDS = 2 * 24 * 3600
 
 # Called with a file's name, its bytes so far, and its bytes in all.
 Progress = Callable[[str, int, int], None]
@@ -126,9 +131,13 @@ class DiskStorage:
     def replace(self, path: str, content: bytes) -> None:
         file = Path(self.root, path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f"{file.name}.part")
-        fresh.write_bytes(content)
-        fresh.replace(file)
+        # A name of its own for each writer: else one would take away, or write into, what another is about to publish.
+        fresh = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
+        try:
+            fresh.write_bytes(content)
+            fresh.replace(file)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def keep(self, file: Path, path: str, sha256: str, check: Callable[[], None], progress: Progress) -> None:
         """Files on this machine are used where they lie."""
@@ -142,7 +151,10 @@ class DiskStorage:
             Path(self.root, path).unlink(missing_ok=True)
 
     def drop_unfinished(self) -> None:
-        pass
+        for left in Path(self.root).glob("*/*.part"):
+            with suppress(FileNotFoundError):  # its writer may be at work after all
+                if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                    left.unlink()
 
     def open_log(self, path: str) -> DeltaTable:
         known = self._logs.get(path)

@@ -13,6 +13,10 @@ import dagster as dg
 
 from ratings_platform.schema.errors import PassingError, PlatformError
 
+# The system's errors of which the next try may know nothing: what is there changes under one's hands, and so does the
+# way to what lies elsewhere. Those of the disk, of rights and of names stay.
+_MAY_PASS = (FileNotFoundError, ConnectionError, TimeoutError, BlockingIOError, InterruptedError)
+_MEND = "Mend what the message names and run again; readers still see the last version."
 TRIES = 3
 FIRST_WAIT_SECONDS = 2.0
 
@@ -29,16 +33,19 @@ def as_dagster_failures(previous_tries: int = 0) -> Iterator[None]:
             metadata={name: value for name, value in where.items() if value is not None},
             allow_retries=False,
         ) from error
-    except OSError as error:
-        raise dg.Failure(
-            description=f"{error.filename or 'the system'}: {error.strerror or error}. "
-            "Mend what the message names and run again; readers still see the last version.",
-            allow_retries=False,
-        ) from error
-    except PassingError as error:
+    except (PassingError, *_MAY_PASS) as error:
         if previous_tries >= TRIES:
-            raise dg.Failure(description=f"{error}. Given up after {TRIES + 1} tries.", allow_retries=False) from error
+            said = f"{_words(error)}. Given up after {TRIES + 1} tries."
+            raise dg.Failure(description=said, allow_retries=False) from error
         raise dg.RetryRequested(TRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**previous_tries) from error
+    except OSError as error:
+        raise dg.Failure(description=f"{_words(error)}. {_MEND}", allow_retries=False) from error
+
+
+def _words(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename or 'the system'}: {error.strerror or error}"
 
 
 def reason(event: dg.DagsterEvent) -> str:

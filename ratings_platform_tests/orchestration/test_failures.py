@@ -1,5 +1,7 @@
 """Permanent errors end a step at once; passing ones are tried again, each time after twice the wait."""
 
+import errno
+import os
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -81,6 +83,46 @@ def test_a_passing_error_is_tried_again_after_doubled_waits(monkeypatch: pytest.
     assert waits == [0.01, 0.02, 0.04]
     assert all(later == 2 * earlier for earlier, later in pairwise(waits))
     assert reason(event) == "the server is busy. Given up after 4 tries."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "lake/raw/vendor.json.a1.part"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        TimeoutError(errno.ETIMEDOUT, "Connection timed out"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_system_that_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    monkeypatch.setattr(failures, "FIRST_WAIT_SECONDS", 0.01)
+
+    def once(before: int) -> None:
+        if before == 0:
+            raise error
+
+    def always(_: int) -> None:
+        raise error
+
+    assert _run(once).success
+    said = reason(_failure(_run(always)))
+    assert said == f"{error.filename or 'the system'}: {error.strerror}. Given up after 4 tries."
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EISDIR, errno.ENAMETOOLONG])
+def test_an_error_of_the_system_that_stays_is_not_tried_again(number: int) -> None:
+    tries = []
+
+    def work(before: int) -> None:
+        tries.append(before)
+        raise OSError(number, os.strerror(number), "lake/gold")
+
+    said = reason(_failure(_run(work)))
+    assert tries == [0]
+    assert said == (
+        f"lake/gold: {os.strerror(number)}. "
+        "Mend what the message names and run again; readers still see the last version."
+    )
 
 
 def test_a_passing_error_that_passes_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
