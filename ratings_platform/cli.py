@@ -464,7 +464,7 @@ def _refuse_foreign_data(study: Study, settings: Settings) -> None:
     from ratings_platform.answering import lake
     from ratings_platform.lake.raw import RawStore
 
-    raw = RawStore(lake(settings))
+    raw = RawStore(lake(settings), settings.home)
     containers = [f["container"] for vendor in study.vendors for f in raw.load(vendor.name)]
     if any(not Path(c).is_relative_to(settings.home.resolve() / "sample") for c in containers):
         problem, where = "the lake holds data that is no sample", settings.lake_root

@@ -57,7 +57,7 @@ class Settings(StudySettings):
     """The settings that all studies share; paths are absolute once read."""
 
     home: Path = Field(Path("data"), description="Folder for everything the platform writes.")
-    source: str = Field("sample", description="Where vendor files come from: sample, kaggle, or a directory.")
+    source: str = Field("sample", description="Where vendor files come from: sample, kaggle, a directory, an archive.")
     lake: str | None = Field(None, description="A folder, or s3://BUCKET/PREFIX; default $RATINGS_HOME/lake.")
     warehouse: str | None = Field(
         None, description="duckdb:///PATH or mysql://USER@HOST:3306/DATABASE; default $RATINGS_HOME/warehouse.duckdb."
@@ -149,10 +149,10 @@ class Settings(StudySettings):
     def _known_source(cls, value: str) -> str:
         if value in ("sample", "kaggle"):
             return value
-        directory = Path(value).expanduser().absolute()
-        if not directory.is_dir():
-            raise ValueError("give sample, kaggle, or a directory that exists")
-        return str(directory)
+        path = Path(value).expanduser().absolute()
+        if not path.exists():
+            raise ValueError("give sample, kaggle, or a directory that exists, or an archive")
+        return str(path)
 
     @property
     def lake_root(self) -> str:
@@ -162,7 +162,12 @@ class Settings(StudySettings):
     @property
     def fetched(self) -> Path:
         """Vendor files that the platform fetched itself: with the lake's raw layer, or at home when that is far."""
-        return self.home / "raw" if _S3.fullmatch(self.lake_root) else Path(self.lake_root, "raw")
+        return self.kept if _S3.fullmatch(self.lake_root) else self.kept / "raw"
+
+    @property
+    def kept(self) -> Path:
+        """What the lake keeps on this machine: all of it, or what was fetched for one that is far."""
+        return self.home / "raw" if _S3.fullmatch(self.lake_root) else Path(self.lake_root)
 
     @property
     def spark(self) -> dict[str, str]:
@@ -192,6 +197,11 @@ class Settings(StudySettings):
     def sample_folder(self) -> Path:
         """A sample's folder is named after what makes its bytes, so that another size or seed is another sample."""
         return self.home / "sample" / f"{self.sample_ratings}-ratings-seed-{self.sample_seed}"
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """What the platform writes for itself, none of it a delivery of the user's."""
+        return self.kept, self.home / "dagster", self.sample_folder.parent, self.scratch
 
     @cached_property
     def dagster_home(self) -> Path:

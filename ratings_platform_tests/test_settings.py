@@ -150,6 +150,7 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
         ("MEMORY_LIMIT", "lots", "pattern"),
         ("NETFLIX_FILES", "../x.txt", "give file names separated by commas"),
         ("NETFLIX_FILES", " , ", "give file names separated by commas"),
+        ("NETFLIX_FILES", "combined_data_1.txt,Probe.txt", "probe.txt holds no ratings"),
         ("AMAZON_FILES", "Video_*", "give file names separated by commas"),
         ("BAYESIAN_WEIGHT", "-1", "greater than or equal to 0"),
     ],

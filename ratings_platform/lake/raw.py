@@ -19,11 +19,13 @@ from ratings_platform.schema.errors import PlatformError
 class RawStore:
     """Manifests under `raw/<vendor>.json`; on S3 also the files, under `raw/<vendor>/<start of the sha256>/<name>`.
 
-    A lake on disk uses files where they lie.
+    A lake on disk uses files where they lie. Those below `home` are noted by their paths there: people move it.
     """
 
-    def __init__(self, lake: Storage | str):
+    def __init__(self, lake: Storage | str, home: Path):
         self._lake = DiskStorage(lake) if isinstance(lake, str) else lake
+        # As the paths of found files are.
+        self._home = home.resolve()
 
     def manifest_uri(self, vendor: str) -> str:
         return f"{self._lake.root}/{_manifest(vendor)}"
@@ -31,12 +33,17 @@ class RawStore:
     def load(self, vendor: str) -> list[dict[str, Any]]:
         """The last delivery's files, as saved; empty when there was none."""
         found = self._lake.read(_manifest(vendor))
-        return json.loads(found) if found is not None else []
+        files = json.loads(found) if found is not None else []
+        return [file | {"container": str(self._home / file["container"])} for file in files]
 
     def save(self, vendor: str, files: Sequence[Mapping[str, Any]]) -> None:
         """Replace the manifest in one step, so that a killed run leaves the old or the new one."""
-        text = json.dumps(list(files), indent=1, sort_keys=True) + "\n"
+        noted = [{**file, "container": self._noted(Path(file["container"]))} for file in files]
+        text = json.dumps(noted, indent=1, sort_keys=True) + "\n"
         self._lake.replace(_manifest(vendor), text.encode())
+
+    def _noted(self, path: Path) -> str:
+        return str(path.relative_to(self._home) if path.is_relative_to(self._home) else path)
 
     def keep(self, vendor: str, file: Path, sha256: str, check: Callable[[], None], progress: Progress) -> None:
         """Keep a copy, unless the lake has it or needs none; what a killed run has sent of it is not sent again.

@@ -14,9 +14,11 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from ratings_platform.orchestration import fetching, metadata
+from ratings_platform.orchestration import metadata
+from ratings_platform.orchestration.code_versions import reader_version
 from ratings_platform.orchestration.failures import as_dagster_failures
-from ratings_platform.orchestration.ingestion import Publication, ingest, reader_version, units
+from ratings_platform.orchestration.fetching import Fetching
+from ratings_platform.orchestration.ingestion import Ingestion, Publication, units
 from ratings_platform.orchestration.io_managers import Derived, load_warehouse, migrate_warehouse
 from ratings_platform.orchestration.partitions import yearly
 from ratings_platform.orchestration.resources import Platform
@@ -30,6 +32,11 @@ from ratings_platform.schema.tables import Table
 from ratings_platform.sources.files import RawFile
 
 WAREHOUSE_POOL = "warehouse"
+
+
+def raw_key(vendor: VendorFiles) -> dg.AssetKey:
+    return dg.AssetKey(["raw", vendor.name])
+
 
 # Sums, answers and the warehouse follow what they read: any year of it, also when only some years are there.
 FOLLOW = (
@@ -75,7 +82,7 @@ class AssetFactory:
 
     def raw(self, vendor: VendorFiles) -> dg.AssetsDefinition:
         @dg.asset(
-            key=["raw", vendor.name],
+            key=raw_key(vendor),
             description=vendor.description,
             kinds={"file"},
             code_version="1",
@@ -83,7 +90,10 @@ class AssetFactory:
         )
         def compute(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
             with as_dagster_failures(context.retry_number):
-                files = fetching.fetch(self.study, vendor, self.settings, platform, context.log.info, context.log.debug)
+                fetching = Fetching(self.study, self.settings, platform, context.log.info, context.log.debug)
+                run_with = context.job_def.asset_layer.selected_asset_keys
+                others = [v for v in self.study.vendors if v is not vendor and raw_key(v) in run_with]
+                files = fetching.fetch(vendor, others)
             digest = hashlib.sha256("\n".join(sorted(f"{f.name} {f.sha256}" for f in files)).encode()).hexdigest()
             listed = pa.table(
                 {
@@ -122,9 +132,8 @@ class AssetFactory:
         def compute(context: dg.AssetExecutionContext, platform: Platform, **known: Scan) -> Publication:
             with as_dagster_failures(context.retry_number):
                 delivered = [RawFile.from_dict(file) for file in platform.raw.load(spec.vendor)]
-                found = ingest(
+                ingestion = Ingestion(
                     spec,
-                    delivered,
                     known,
                     platform.table(spec.table),
                     platform.raw,
@@ -132,6 +141,7 @@ class AssetFactory:
                     platform.scratch / context.run.run_id,
                     context.log.info,
                 )
+                found = ingestion.ingest(delivered)
             read = metadata.markdown_of(found.info["units"], ["name", "lines", "structure", "kept", "rejected"])
             context.add_output_metadata(
                 {

@@ -7,14 +7,11 @@ belong here: Dagster, file formats, and how bytes are fetched or unpacked.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import logging
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
-from functools import cache
 from glob import has_magic
 from itertools import chain
 from pathlib import Path
@@ -23,44 +20,50 @@ from typing import Any
 from ratings_platform.engines.base import Engine
 from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.orchestration.code_versions import reader_version
 from ratings_platform.schema.errors import SourceError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.study import Ingest, VendorFiles
-from ratings_platform.sources.files import FoundFile, RawFile, find_files, open_plain
+from ratings_platform.sources.files import FoundFile, RawFile, find_files, is_unchanged, one_of_each, open_plain
 
 Log = Callable[[str], None]
 
 _log = logging.getLogger(__name__)
 
 
-def delivery(vendor: VendorFiles, settings: Any, directory: Path, origin: str | None = None) -> list[FoundFile]:
-    """The vendor's files in a directory, in the first layout that is complete.
+def delivery(
+    vendor: VendorFiles, settings: Any, source: Path, origin: str | None = None, ours: Collection[Path] = ()
+) -> list[FoundFile]:
+    """The vendor's files in a source, in the first layout that is complete, each once; see `find_files`.
 
     Raises SourceError naming what is missing when no layout is complete, and the archive that cannot be read if there
     is one, since it may hold that. Beside a complete layout such an archive is passed over.
     """
     layouts = vendor.layouts(settings)
-    found, unreadable = find_files(directory, list(dict.fromkeys(chain(*layouts))), origin=origin)
-    missing = [[p for p in layout if not any(_matches(f.name, [p]) for f in found)] for layout in layouts]
+    found = find_files(source, list(dict.fromkeys(chain(*layouts))), origin=origin, ours=ours)
+    missing = [[p for p in layout if not any(_matches(f.name, [p]) for f in found.files)] for layout in layouts]
     for layout, lost in zip(layouts, missing, strict=True):
         if not lost:
-            for error in unreadable:
+            for error in found.unreadable:
                 # Of files with a pattern instead of names, nobody can tell that all are there.
                 if any(has_magic(pattern) for pattern in layout):
                     raise error
                 _log.warning("an archive is passed over, all files being present without it: %s", error)
-            return [f for f in found if _matches(f.name, layout)]
+            return one_of_each([f for f in found.files if _matches(f.name, layout)])
     # The layout of which most is there is the one that was meant.
-    _, lost = max(zip(layouts, missing, strict=True), key=lambda pair: len(pair[0]) - len(pair[1]))
-    problem = f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing"
-    if unreadable:
-        error = unreadable[0]
+    meant, lost = max(zip(layouts, missing, strict=True), key=lambda pair: len(pair[0]) - len(pair[1]))
+    problem = f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing{found.note}"
+    if found.unreadable:
+        error = found.unreadable[0]
         raise SourceError(f"{error.problem}, and {problem}", file=error.file, remedy=error.remedy) from error
+    there = one_of_each([f for f in found.files if _matches(f.name, meant)])
+    setting = vendor.making_do([f.name for f in there])
     raise SourceError(
         problem,
-        file=str(directory),
-        remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source.",
+        file=str(source),
+        remedy="Put the named files there (plain, .gz or in a .zip), or name another directory as the source"
+        f"{f', or make do with what is there: set {setting}' if setting else ''}.",
     )
 
 
@@ -89,45 +92,65 @@ class Publication:
     beside: tuple[str, ...] = ()
 
 
-def ingest(
-    spec: Ingest,
-    delivered: Sequence[RawFile],
-    known: Mapping[str, Scan],
-    target: LakeTable,
-    raw: RawStore,
-    engine: Engine,
-    scratch: Path,
-    log: Log,
-) -> Publication:
-    """Store the units of a delivery that the bronze table does not have yet, and keep those that it has.
+@dataclass(frozen=True)
+class Ingestion:
+    """What reads and stores the units of one bronze table, and where; `known` are the tables that rows may refer to."""
 
-    A unit is known by its files' checksums, its reader, and the tables that its rows may refer to: so unchanged input
-    is not parsed again, and a changed reader parses everything anew.
-    """
-    wanted = [file for file in delivered if _matches(file.name, spec.patterns)]
+    spec: Ingest
+    known: Mapping[str, Scan]
+    target: LakeTable
+    raw: RawStore
+    engine: Engine
+    scratch: Path
+    log: Log
+
+    def ingest(self, delivered: Sequence[RawFile]) -> Publication:
+        """Store the units of a delivery that the bronze table does not have yet, and keep those that it has.
+
+        A unit is known by its files' checksums, its reader, and the tables that its rows may refer to: so unchanged
+        input is not parsed again, and a changed reader parses everything anew.
+        """
+        wanted = files_of(self.spec, delivered)
+        live = self.target.scan()
+        before = {unit.id: unit for unit in units(self.target)}
+        files: list[DataFile] = []
+        done: list[Unit] = []
+        for new in _units(self.spec, wanted, self.known):
+            unit = before.get(new.id)
+            kept = [f for f in live.files if f.path.startswith(new.id)]
+            if unit and unit.kept == sum(f.rows for f in kept):
+                self.log(f"{new.name}: unchanged, {unit.kept:,} rows kept as they are")
+            else:
+                unit, kept = self._store(new)
+            done.append(unit)
+            files += kept
+        rejects = tuple(unit.rejects for unit in done if unit.rejects)
+        return Publication(tuple(files), {"units": [asdict(unit) for unit in done]}, rejects)
+
+    def _store(self, new: _NewUnit) -> tuple[Unit, list[DataFile]]:
+        start = time.perf_counter()
+        members = [_at_hand(file, self.spec.vendor, self.raw) for file in new.files]
+        with open_plain(members, self.scratch) as plain:
+            files = [SourceFile(raw.name, path) for raw, path in plain]
+            folder = self.target.new_folder(new.id)
+            stored = self.engine.store(self.spec, files, self.known, self.target.local_root, folder)
+        seconds = time.perf_counter() - start
+        self.log(f"{new.name}: {stored.kept:,} rows kept, {stored.rejected:,} rejected, in {seconds:.1f} s")
+        rejects = stored.rejects.path if stored.rejects else None
+        unit = Unit(new.id, new.name, stored.lines, stored.structure, stored.kept, stored.rejected, rejects)
+        return unit, list(stored.files)
+
+
+def files_of(spec: Ingest, delivered: Sequence[RawFile]) -> list[RawFile]:
+    """The files of a delivery that go into a bronze table. Raises SourceError when there are none."""
+    wanted = [f for f in delivered if _matches(f.name, spec.patterns) and not _matches(f.name, spec.excluding)]
     if not wanted:
         raise SourceError(
             f"no delivered file is named like {' or '.join(spec.patterns)}",
             file=spec.vendor,
             remedy="See the settings that name the vendor's files.",
         )
-    live = target.scan()
-    before = {unit.id: unit for unit in units(target)}
-    files: list[DataFile] = []
-    done: list[Unit] = []
-    for name, members in _units(spec, wanted):
-        identity = _identity(spec, name, members, known)
-        unit = before.get(identity)
-        kept = [f for f in live.files if f.path.startswith(identity)]
-        if unit and unit.kept == sum(f.rows for f in kept):
-            log(f"{name}: unchanged, {unit.kept:,} rows kept as they are")
-        else:
-            members = [_at_hand(file, spec.vendor, raw) for file in members]
-            unit, kept = _store_unit(spec, name, identity, members, known, target, engine, scratch, log)
-        done.append(unit)
-        files += kept
-    rejects = tuple(unit.rejects for unit in done if unit.rejects)
-    return Publication(tuple(files), {"units": [asdict(unit) for unit in done]}, rejects)
+    return wanted
 
 
 def units(table: LakeTable) -> list[Unit]:
@@ -135,21 +158,26 @@ def units(table: LakeTable) -> list[Unit]:
     return [Unit(**unit) for unit in table.info().get("units", ())]
 
 
-@cache
-def reader_version(spec_reader: Callable[..., Any]) -> str:
-    """Changes when the reader's module changes, or one of its package that it takes names from."""
-    module = inspect.getmodule(spec_reader)
-    package = module.__name__.rpartition(".")[0] if module else ""
-    taken = {getattr(value, "__module__", None) for value in vars(module).values()}
-    names = sorted(name for name in taken if name and package and name.startswith(f"{package}."))
-    sources = [inspect.getsource(sys.modules[name]) for name in names]
-    return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
+@dataclass(frozen=True)
+class _NewUnit:
+    """Files of a delivery that are to be read in one go; `id` tells whether that was done before."""
+
+    id: str
+    name: str
+    files: Sequence[RawFile]
 
 
-def _units(spec: Ingest, files: Sequence[RawFile]) -> list[tuple[str, list[RawFile]]]:
-    together = [f for f in files if _matches(f.name, spec.together)]
-    single = [(f.name, [f]) for f in files if f not in set(together)]
-    return single + ([(f"{together[0].name} … {together[-1].name}", together)] if together else [])
+def _units(spec: Ingest, files: Sequence[RawFile], known: Mapping[str, Scan]) -> Iterator[_NewUnit]:
+    """One for each file, and one for those that are read together."""
+    together: list[RawFile] = []
+    for file in files:
+        if _matches(file.name, spec.together):
+            together.append(file)
+        else:
+            yield _NewUnit(_identity(spec, file.name, [file], known), file.name, [file])
+    if together:
+        name = f"{together[0].name} … {together[-1].name}"
+        yield _NewUnit(_identity(spec, name, together, known), name, together)
 
 
 def _identity(spec: Ingest, name: str, members: Sequence[RawFile], known: Mapping[str, Scan]) -> str:
@@ -159,39 +187,11 @@ def _identity(spec: Ingest, name: str, members: Sequence[RawFile], known: Mappin
 
 
 def _at_hand(file: RawFile, vendor: str, raw: RawStore) -> RawFile:
-    """A registered file, or, where it is gone from this machine, the copy that the raw layer keeps."""
-    original = Path(file.container)
-    copy = None if original.exists() else raw.copy(vendor, original.name, file.sha256)
+    """A file as it was registered, or, where it is not here so, the copy that the raw layer keeps."""
+    if is_unchanged(file):
+        return file
+    copy = raw.copy(vendor, Path(file.container).name, file.sha256)
     return replace(file, container=str(copy), modified_ns=copy.stat().st_mtime_ns) if copy else file
-
-
-def _store_unit(
-    spec: Ingest,
-    name: str,
-    identity: str,
-    members: Sequence[RawFile],
-    known: Mapping[str, Scan],
-    target: LakeTable,
-    engine: Engine,
-    scratch: Path,
-    log: Log,
-) -> tuple[Unit, list[DataFile]]:
-    start = time.perf_counter()
-    with open_plain(members, scratch) as plain:
-        files = [SourceFile(raw.name, path) for raw, path in plain]
-        stored = engine.store(spec, files, known, target.local_root, target.new_folder(identity))
-    seconds = time.perf_counter() - start
-    log(f"{name}: {stored.kept:,} rows kept, {stored.rejected:,} rejected, in {seconds:.1f} s")
-    unit = Unit(
-        identity,
-        name,
-        stored.lines,
-        stored.structure,
-        stored.kept,
-        stored.rejected,
-        stored.rejects.path if stored.rejects else None,
-    )
-    return unit, list(stored.files)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

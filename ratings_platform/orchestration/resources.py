@@ -23,6 +23,7 @@ from ratings_platform.schema.files import Scan
 from ratings_platform.schema.tables import Table
 from ratings_platform.scratch import folder_of_process, own_folder
 from ratings_platform.settings import Settings, aws_region, load_settings, prepare_for_spark
+from ratings_platform.sources.files import mark
 from ratings_platform.warehouse.base import Warehouse
 from ratings_platform.warehouse.opening import check_address, open_warehouse
 
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
 class Platform(dg.ConfigurableResource):
     """Lake, engine and warehouse, where the settings say."""
 
+    home: str
     source: str
     lake_root: str
     warehouse_url: str
+    own_folders: list[str]
     scratch_folder: str
+    kept_folder: str
     fetched_folder: str
     sample_folder: str
     sample_ratings: int
@@ -49,10 +53,13 @@ class Platform(dg.ConfigurableResource):
         """Raises SettingsError when the warehouse's address makes no sense."""
         check_address(settings.warehouse_url)
         return cls(
+            home=str(settings.home),
             source=settings.source,
             lake_root=settings.lake_root,
             warehouse_url=settings.warehouse_url,
+            own_folders=[str(folder) for folder in settings.own_folders],
             scratch_folder=str(settings.scratch),
+            kept_folder=str(settings.kept),
             fetched_folder=str(settings.fetched),
             sample_folder=str(settings.sample_folder),
             sample_ratings=settings.sample_ratings,
@@ -64,7 +71,9 @@ class Platform(dg.ConfigurableResource):
     @property
     def scratch(self) -> Path:
         """A folder of this process's own."""
-        return own_folder(Path(self.scratch_folder))
+        folder = own_folder(Path(self.scratch_folder))
+        mark(folder)
+        return folder
 
     @property
     def lake(self) -> Storage:
@@ -72,7 +81,7 @@ class Platform(dg.ConfigurableResource):
 
     @property
     def raw(self) -> RawStore:
-        return RawStore(self.lake)
+        return RawStore(self.lake, Path(self.home))
 
     @property
     def engine(self) -> Engine:

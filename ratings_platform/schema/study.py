@@ -26,18 +26,22 @@ class VendorFiles:
 
     `layouts` gives, from the study's settings, the ways in which the files may come: each a list of name patterns that
     must all be met; the first layout that is met counts. `kaggle` is the dataset that offers the first layout.
+    `making_do` gives, from the names of the files of a delivery that is not whole, the setting (`NAME=value`) with
+    which the study does without the rest; None where no setting helps.
     """
 
     name: str
     description: str
     kaggle: str
     layouts: Callable[[Any], Sequence[Sequence[str]]]
+    making_do: Callable[[Sequence[str]], str | None] = lambda found: None
 
 
 @dataclass(frozen=True)
 class Ingest:
     """A bronze table and the reader that fills it from vendor files whose names match one of `patterns`.
 
+    Files matching `excluding` are others', whatever `patterns` says.
     `known` names bronze tables, read before, that the rows may refer to: small ones, since every reader holds them.
     Files matching `together` are many small ones that are read as one unit.
 
@@ -51,6 +55,7 @@ class Ingest:
     reader: Reader
     known: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
+    excluding: tuple[str, ...] = ()
     cut: re.Pattern[bytes] | None = None
 
 

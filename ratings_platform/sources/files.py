@@ -10,20 +10,34 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ratings_platform.schema.errors import SourceError
-from ratings_platform.sources.archives import UnreadableArchiveError, is_archive, members, unpack
+from ratings_platform.sources.archives import (
+    Content,
+    Member,
+    UnreadableArchiveError,
+    content,
+    contents,
+    is_archive,
+    members,
+    unpack,
+)
 from ratings_platform.sources.disk import room_for
 
 _log = logging.getLogger(__name__)
+
+# In folders of what the platform itself has written.
+_MARK = ".written_by_ratings_platform"
 
 
 @dataclass(frozen=True)
@@ -62,10 +76,19 @@ class RawFile(FoundFile):
 
 
 class Findings(NamedTuple):
-    """The files that were sought, and the faults of archives that may hold more of them."""
+    """What a search came upon: files that were sought, faults of archives that may hold more, folders left out."""
 
     files: list[FoundFile]
     unreadable: list[UnreadableArchiveError]
+    left_out: list[Path]
+
+    @property
+    def note(self) -> str:
+        """What is to be said of folders that were left out, at the end of what was not found."""
+        if not self.left_out:
+            return ""
+        others = f" and {len(self.left_out) - 1} more" if len(self.left_out) > 1 else ""
+        return f"; not looked at, since the platform itself wrote it: {self.left_out[0]}{others}"
 
 
 class _State(NamedTuple):
@@ -78,42 +101,83 @@ def _state(file: FoundFile) -> _State:
     return _State(file.container, file.bytes, file.modified_ns)
 
 
-def find_files(directory: Path, patterns: Sequence[str], *, origin: str | None = None) -> Findings:
-    """The files in the directory tree whose base name fits a pattern, in any case, sorted by name.
+def find_files(
+    source: Path, patterns: Sequence[str], *, origin: str | None = None, ours: Collection[Path] = ()
+) -> Findings:
+    """The files whose base name fits a pattern, in any case, below a folder or in a single file; see `one_of_each`.
 
-    They may be plain, .gz, or members of a .zip, .tar or .tar.gz. Of several with one name only one is taken.
-    `origin` says where the bytes came from; without it, it is the container's own `file:` address. Archives that
-    cannot be read are told of beside what was found; raises SourceError when nothing was.
+    They may be plain, .gz, or members of a .zip, .tar or .tar.gz. `origin` says where the bytes came from; without it,
+    it is the container's own `file:` address. Folders that the platform has written are left out: those of `ours`, and
+    those that are marked (see `mark`), unless one is the source itself. Archives that cannot be read are told of
+    beside what was found; raises SourceError when nothing was.
     """
     lowered = [pattern.casefold() for pattern in patterns]
 
     def wanted(name: str) -> bool:
         return not name.startswith(".") and any(fnmatchcase(name.casefold(), pattern) for pattern in lowered)
 
-    if not directory.is_dir():
+    if not source.exists():
         raise SourceError(
-            "there is no such directory", file=str(directory), remedy="Set the source to the vendor files' directory."
+            "there is no such directory or file", file=str(source), remedy="Set the source to where the files lie."
         )
-    found: list[FoundFile] = []
-    unreadable: list[UnreadableArchiveError] = []
-    for path in sorted(_tree(directory)):
+    found = Findings([], [], [])
+    for path in sorted(_tree(source, {folder.resolve() for folder in ours}, found.left_out)):
         try:
-            found += _files_at(path, wanted, origin)
+            found.files.extend(_files_at(path, wanted, origin))
         except UnreadableArchiveError as error:
-            unreadable.append(error)
-    files = _once_each(found)
-    if not files:
-        if unreadable:
-            raise unreadable[0]
-        raise SourceError(
-            f"holds no file named {' or '.join(patterns)}, neither plain nor in an archive",
-            file=str(directory),
-            remedy="Put the vendor's files there, or set the source to the directory that has them.",
+            found.unreadable.append(error)
+    if found.files:
+        return found
+    if found.unreadable:
+        raise found.unreadable[0]
+    raise SourceError(
+        f"holds no file named {' or '.join(patterns)}, neither plain nor in an archive{found.note}",
+        file=str(source),
+        remedy="Put the vendor's files there, or set the source to the directory that has them.",
+    )
+
+
+def one_of_each(files: Sequence[FoundFile]) -> list[FoundFile]:
+    """One file a name, sorted by name: a plain one rather than a packed one, then that of the shortest, first path.
+
+    Copies are passed over. Raises SourceError when files of one name differ, since nobody can tell which of them is
+    meant, and when a file is empty.
+    """
+    by_name: dict[str, list[FoundFile]] = defaultdict(list)
+    for file in sorted(files, key=_rank):
+        by_name[file.name.casefold()].append(file)
+    held = _contents(list(chain.from_iterable(same for same in by_name.values() if len(same) > 1)))
+    copies: list[tuple[FoundFile, FoundFile]] = []
+    for first, *others in by_name.values():
+        for other in others:
+            if held[other] != held[first]:
+                raise SourceError(
+                    f"is not the same file as {other.place}, which has the same name",
+                    file=first.place,
+                    remedy="Take away the one that is not meant, or name the place of the other as the source.",
+                )
+            copies.append((first, other))
+    if copies:
+        kept, other = copies[0]
+        _log.warning(
+            "%d files are passed over, being copies of others: %s is read, %s is not",
+            len(copies),
+            kept.place,
+            other.place,
         )
-    for file in files:
+    chosen = [same[0] for same in by_name.values()]
+    for file in chosen:
         if file.size == 0:
             raise SourceError("the file is empty", file=file.place, remedy="Fetch it again from its origin.")
-    return Findings(files, unreadable)
+    return sorted(chosen, key=lambda file: (file.name.casefold(), file.name))
+
+
+def mark(folder: Path) -> None:
+    """Have no search of a folder above take what is in this one for a vendor's delivery; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / _MARK
+    if not note.exists():
+        note.write_text("The platform wrote what is here; it reads no vendor's files below this folder.\n")
 
 
 def register(
@@ -161,25 +225,41 @@ def open_plain(files: Sequence[RawFile], workdir: Path) -> Iterator[list[tuple[R
         yield plain
 
 
+def is_unchanged(file: RawFile) -> bool:
+    """Whether a file is there as it was registered, by its size and time of change."""
+    return _state_at(file.container) == _state(file)
+
+
 def require_unchanged(file: RawFile) -> None:
     """Raise SourceError when a file is gone or is no longer what was registered."""
-    try:
-        state = Path(file.container).stat()
-    except FileNotFoundError:
-        problem = "is gone since it was registered"
-    else:
-        if (state.st_size, state.st_mtime_ns) == (file.bytes, file.modified_ns):
-            return
-        problem = "changed since it was registered"
+    state = _state_at(file.container)
+    if state == _state(file):
+        return
+    problem = "is gone since it was registered" if state is None else "changed since it was registered"
     raise SourceError(problem, file=file.container, remedy="Materialise the raw asset again.")
 
 
-def _tree(directory: Path) -> Iterator[Path]:
-    """The files below the directory. Links to folders are followed; a folder reached again, as by a loop, is not."""
+def _state_at(path: str) -> _State | None:
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return _State(path, found.st_size, found.st_mtime_ns)
+
+
+def _tree(source: Path, ours: Collection[Path], left_out: list[Path]) -> Iterator[Path]:
+    """The source, or the files below it. Links to folders are followed, but to each folder once, as there are loops."""
+    if source.is_file():
+        yield source.absolute()
+        return
     seen: set[Path] = set()
-    for walked, below, names in os.walk(directory, followlinks=True):
+    for walked, below, names in os.walk(source, followlinks=True):
         folder = Path(walked).resolve()
         if folder in seen:
+            below.clear()
+            continue
+        if seen and (folder in ours or _MARK in names):
+            left_out.append(folder)
             below.clear()
             continue
         seen.add(folder)
@@ -191,37 +271,39 @@ def _files_at(path: Path, wanted: Callable[[str], bool], origin: str | None) -> 
     if not packed and not wanted(path.name):
         return
     state = path.stat()
-
-    def found(name: str, member: str | None, size: int) -> FoundFile:
-        return FoundFile(name, str(path), member, size, state.st_size, state.st_mtime_ns, origin or path.as_uri())
-
-    if packed:
-        yield from (found(file.name, file.path, file.size) for file in packed)
-    else:
-        yield found(path.name, None, state.st_size)
-
-
-def _once_each(files: Iterable[FoundFile]) -> list[FoundFile]:
-    """One file a name: a plain one rather than a packed one, then that of the shortest and first path."""
-
-    def rank(file: FoundFile) -> tuple[bool, int, str, str]:
-        path = file.place
-        return file.member is not None, path.count("/"), file.container, file.member or ""
-
-    chosen: dict[str, FoundFile] = {}
-    passed_over = [
-        file for file in sorted(files, key=rank) if chosen.setdefault(file.name.casefold(), file) is not file
-    ]
-    if passed_over:
-        first = passed_over[0]
-        kept = chosen[first.name.casefold()]
-        _log.warning(
-            "%d files are passed over, their names being present already: %s is read, %s is not",
-            len(passed_over),
-            kept.place,
-            first.place,
+    for member in packed or [Member(None, path.name, state.st_size)]:
+        yield FoundFile(
+            member.name,
+            str(path),
+            member.path,
+            member.size,
+            state.st_size,
+            state.st_mtime_ns,
+            origin or path.as_uri(),
         )
-    return sorted(chosen.values(), key=lambda file: (file.name.casefold(), file.name))
+
+
+def _rank(file: FoundFile) -> tuple[bool, int, str, str]:
+    return file.member is not None, file.place.count("/"), file.container, file.member or ""
+
+
+def _contents(files: Sequence[FoundFile]) -> dict[FoundFile, Content]:
+    """What each file holds, unpacked; each container is read once at most."""
+    members_of: dict[_State, set[str]] = defaultdict(set)
+    for file in files:
+        members_of[_state(file)].update([file.member] if file.member is not None else [])
+    held = {state: _contents_of(state, frozenset(paths)) for state, paths in members_of.items()}
+    return {file: held[_state(file)][file.member] for file in files}
+
+
+# Sensors look at the same files over and over.
+@lru_cache(maxsize=1 << 15)
+def _contents_of(state: _State, paths: frozenset[str]) -> Mapping[Any, Content]:
+    """The content of a container's members, or under None its own where none of them is asked for."""
+    if paths:
+        return contents(Path(state.container), paths)
+    with Path(state.container).open("rb") as stream:
+        return {None: content(stream)}
 
 
 def _sha256(state: _State) -> str:

@@ -73,9 +73,13 @@ def fetch(
     directory.mkdir(parents=True, exist_ok=True)
     with _signed_in(login) as (client, session):
         source = _Dataset(dataset, client, session, patience)
-        offered = source.files()
-        chosen = [source.choose(name, offered) for name in names]
-        return [source.fetch(file, directory, progress) for file in chosen]
+        return [source.fetch(file, directory, progress) for file in source.choose(names)]
+
+
+def require(dataset: str, names: Sequence[str], *, login: Login | None = None, patience: Patience = _PATIENCE) -> None:
+    """Raise as `fetch` does when the dataset lacks one of the files; nothing is fetched."""
+    with _signed_in(login) as (client, session):
+        _Dataset(dataset, client, session, patience).choose(names)
 
 
 @contextmanager
@@ -138,7 +142,11 @@ class _Dataset:
                 return offered
             request.page_token = page.next_page_token
 
-    def choose(self, name: str, offered: Sequence[_Offered]) -> _Offered:
+    def choose(self, names: Sequence[str]) -> list[_Offered]:
+        offered = self.files()
+        return [self._choose(name, offered) for name in names]
+
+    def _choose(self, name: str, offered: Sequence[_Offered]) -> _Offered:
         """The file of that base name, plain or packed, wherever in the dataset's folders it lies."""
         for ending in ("", ".zip", ".gz"):
             same = [file for file in offered if file.name.casefold() == (name + ending).casefold()]

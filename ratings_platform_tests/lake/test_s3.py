@@ -226,7 +226,7 @@ def test_the_rights_that_are_asked_for_are_enough(
     file = tmp_path / "vendor.csv"
     file.write_bytes(b"x" * (6 << 20))
     with aws.checking_permissions():
-        table, raw = s3_lake.table(MARKS), RawStore(s3_lake.storage)
+        table, raw = s3_lake.table(MARKS), RawStore(s3_lake.storage, tmp_path)
         table.publish(put(table, OLD))
         table.publish(put(table, NEW))
         assert s3_lake.rows(table.scan()) == NEW

@@ -48,7 +48,7 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def raw(far_lake: Lake) -> RawStore:
-    return RawStore(far_lake.storage)
+    return RawStore(far_lake.storage, far_lake.scratch)
 
 
 def test_a_file_is_kept_under_its_checksum_and_sent_once(
@@ -66,7 +66,7 @@ def test_a_file_is_kept_under_its_checksum_and_sent_once(
 
 def test_another_machine_reads_the_copy(raw: RawStore, large: Path, far_lake: Lake) -> None:
     _keep(raw, large)
-    elsewhere = RawStore(Lake(far_lake.root, far_lake.scratch / "elsewhere").storage)
+    elsewhere = RawStore(Lake(far_lake.root, far_lake.scratch / "elsewhere").storage, far_lake.scratch)
     copy = elsewhere.copy("vendor", large.name, _digest(large))
     assert copy
     assert (copy.name, copy.read_bytes()) == (large.name, large.read_bytes())
@@ -100,7 +100,7 @@ def test_a_killed_upload_goes_on_with_the_parts_that_are_missing(
 
     proxy.begin(aws.url)
     told: list[int] = []
-    raw = RawStore(Lake(far_lake.root, far_lake.scratch / "next").storage)
+    raw = RawStore(Lake(far_lake.root, far_lake.scratch / "next").storage, far_lake.scratch)
     raw.keep("vendor", large, _digest(large), lambda: None, lambda _, done, total: told.append(done * 100 // total))
     sent = sorted(int(re.findall(r"partNumber=(\d+)", line)[0]) for line, _ in proxy.seen(PART))
     assert sent == [4, 5, 6]
@@ -112,7 +112,7 @@ def test_a_killed_upload_goes_on_with_the_parts_that_are_missing(
 def _upload(ready: Event, lake: Lake, file: Path) -> None:
     s3_uploads.PART_BYTES = PART_BYTES
     ready.set()
-    _keep(RawStore(lake.storage), file)
+    _keep(RawStore(lake.storage, lake.scratch), file)
 
 
 def test_parts_of_other_bytes_are_sent_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,10 @@ import dagster as dg
 import pytest
 
 from ratings_platform.orchestration import ingestion
-from ratings_platform.orchestration.ingestion import _identity, units
+from ratings_platform.orchestration.failures import reason
+from ratings_platform.orchestration.ingestion import _identity, _units, files_of, units
 from ratings_platform.schema.errors import SourceError
+from ratings_platform.sources.files import RawFile, register
 from ratings_platform.studies.market_study.settings import MarketStudySettings
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built
@@ -140,11 +143,53 @@ def test_a_missing_file_is_named_and_the_last_version_stays(new_stand: Callable[
     (source / "combined_data_2.txt").unlink()
     result = stand.run(*RAW, *BRONZE)
     assert not result.success
-    (failure,) = [e for e in result.all_events if e.is_step_failure]
-    assert failure.step_failure_data.user_failure_data
-    assert "combined_data_2.txt is missing" in (failure.step_failure_data.user_failure_data.description or "")
-    assert materialised(result) == {"raw/amazon_reviews", "bronze/ratings_amazon"}
+    failures = [e for e in result.all_events if e.is_step_failure]
+    assert {e.step_key for e in failures} == {"raw__netflix_prize", "raw__amazon_reviews"}
+    (said,) = {reason(e) for e in failures}
+    assert "combined_data_2.txt is missing" in said
+    assert "set RATINGS_NETFLIX_FILES=combined_data_1.txt,combined_data_3.txt,combined_data_4.txt." in said
+    assert materialised(result) == set()
     assert stand.paths("bronze/ratings_netflix") == before
+
+
+def test_a_vendor_that_no_one_asked_for_may_be_missing(new_stand: Callable[..., Stand], source: Path) -> None:
+    stand = new_stand(source=source)
+    (source / "combined_data_2.txt").unlink()
+    result = stand.run("raw/amazon_reviews", "bronze/ratings_amazon")
+    assert materialised(result) == {"raw/amazon_reviews", "bronze/ratings_amazon"}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "left", "setting"),
+    [
+        ("netflix_prize", ["combined_data_1.txt"], "RATINGS_NETFLIX_FILES=combined_data_1.txt"),
+        (
+            "amazon_reviews",
+            ["amazon_reviews_us_Video_v1_00.tsv", "amazon_reviews_us_Video_DVD_v1_00.tsv"],
+            "RATINGS_AMAZON_FILES=Video_DVD_v1_00,Video_v1_00",
+        ),
+    ],
+)
+def test_who_has_some_of_the_files_is_told_the_setting_that_does_with_them(
+    source: Path, monkeypatch: pytest.MonkeyPatch, vendor: str, left: list[str], setting: str
+) -> None:
+    declared = next(v for v in STUDY.vendors if v.name == vendor)
+    for name in declared.layouts(MarketStudySettings())[0]:
+        if name not in (*left, "movie_titles.csv"):
+            (source / name).unlink()
+    with pytest.raises(SourceError, match=f"or make do with what is there: set {setting}\\.$"):
+        ingestion.delivery(declared, MarketStudySettings(), source)
+    monkeypatch.setenv(*setting.split("="))
+    found = ingestion.delivery(declared, MarketStudySettings(), source)
+    assert {file.name for file in found} == {*left, *(["movie_titles.csv"] if "netflix" in vendor else [])}
+
+
+def test_no_setting_helps_who_has_no_ratings_at_all(source: Path) -> None:
+    for file in source.glob("*.txt"):
+        file.unlink()
+    with pytest.raises(SourceError, match=r"combined_data_1\.txt.* are missing") as caught:
+        ingestion.delivery(STUDY.vendors[0], MarketStudySettings(), source)
+    assert "RATINGS_" not in str(caught.value)
 
 
 def test_of_two_layouts_the_one_that_is_complete_counts(tmp_path: Path) -> None:
@@ -156,6 +201,37 @@ def test_of_two_layouts_the_one_that_is_complete_counts(tmp_path: Path) -> None:
     (tmp_path / "movie_titles.csv").unlink()
     with pytest.raises(SourceError, match=r"movie_titles\.csv is missing"):
         ingestion.delivery(netflix, MarketStudySettings(), tmp_path)
+
+
+@pytest.mark.parametrize("titles", ["movie_titles.txt", "movie_titles.csv"])
+def test_the_original_delivery_is_complete_without_probe_and_qualifying(tmp_path: Path, titles: str) -> None:
+    netflix = STUDY.vendors[0]
+    for name in (titles, "probe.txt", "qualifying.txt", "training_set/mv_0000001.txt", "training_set/mv_0000002.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1:\n")
+    found = register(ingestion.delivery(netflix, MarketStudySettings(), tmp_path))
+    assert [file.name for file in found] == [titles, "mv_0000001.txt", "mv_0000002.txt"]
+    movies, ratings = (i for i in STUDY.ingests if i.vendor == netflix.name)
+    assert [file.name for file in files_of(movies, found)] == [titles]
+    assert [file.name for file in files_of(ratings, found)] == ["mv_0000001.txt", "mv_0000002.txt"]
+
+
+def test_titles_of_the_original_beside_ratings_of_kaggle(built: Built, source: Path) -> None:
+    (source / "movie_titles.csv").rename(source / "movie_titles.txt")
+    found = register(ingestion.delivery(STUDY.vendors[0], MarketStudySettings(), source))
+    _, ratings = (i for i in STUDY.ingests if i.vendor == STUDY.vendors[0].name)
+    assert [file.name for file in files_of(ratings, found)] == [f"combined_data_{n}.txt" for n in range(1, 5)]
+
+
+def test_thousands_of_files_are_one_unit_in_no_time() -> None:
+    (spec,) = (i for i in STUDY.ingests if i.together)
+    files = [
+        RawFile(f"mv_{n:07}.txt", f"/v/mv_{n:07}.txt", None, 9, 9, n, "vendor", f"{n:064}") for n in range(1, 17_771)
+    ]
+    start = time.process_time()
+    (unit,) = _units(spec, files_of(spec, files), {})
+    assert time.process_time() - start < 3
+    assert (unit.name, len(unit.files)) == ("mv_0000001.txt … mv_0017770.txt", 17_770)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_a_version_says_which_run_made_it(stand: Stand) -> None:
 
 
 def test_the_manifest_of_raw_files_can_be_read_by_anyone(stand: Stand) -> None:
-    manifest = RawStore(stand.settings.lake_root).manifest_uri("netflix_prize")
+    manifest = RawStore(stand.settings.lake_root, stand.settings.home).manifest_uri("netflix_prize")
     listed = json.loads(Path(manifest).read_text())
     assert {file["name"] for file in listed} == {"movie_titles.csv", *(f"combined_data_{n}.txt" for n in range(1, 5))}
     assert all(len(file["sha256"]) == 64 and file["origin"].startswith("file:///") for file in listed)

@@ -108,7 +108,9 @@ def test_a_file_that_is_gone_and_its_copy_too_is_told_with_the_remedy(
     stand = machine("home")
     assert stand.run("raw/netflix_prize").success
     [titles] = [
-        f for f in RawStore(answering.lake(stand.settings)).load("netflix_prize") if f["name"] == "movie_titles.csv"
+        file
+        for file in RawStore(answering.lake(stand.settings), stand.settings.home).load("netflix_prize")
+        if file["name"] == "movie_titles.csv"
     ]
     (source / "movie_titles.csv").unlink()
     _remove(s3_client, bucket, f"lake/raw/netflix_prize/{titles['sha256'][:16]}")

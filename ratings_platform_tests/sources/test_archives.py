@@ -7,14 +7,14 @@ import stat
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ratings_platform.schema.errors import PlatformError, SourceError
-from ratings_platform.sources.files import RawFile, find_files, open_plain, register
+from ratings_platform.sources.files import RawFile, find_files, one_of_each, open_plain, register
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +22,7 @@ RATINGS = b"1:\n" + b"1488844,3,2005-09-06\n" * 20_000
 
 
 def registered(folder: Path, *patterns: str) -> list[RawFile]:
-    return register(find_files(folder, patterns).files)
+    return register(one_of_each(find_files(folder, patterns).files))
 
 
 def unpacked(folder: Path, workdir: Path, *patterns: str) -> dict[str, bytes]:
@@ -124,6 +124,61 @@ def test_reads_an_archive_within_an_archive(folder: Path, workdir: Path, tmp_pat
     assert found == {f"mv_{n:07}.txt": b"%d:\n" % n for n in (1, 2, 3)} | {"movie_titles.txt": b"t"}
 
 
+def _zipped(path: Path, **members: bytes) -> bytes:
+    return make_zip(path, **members).read_bytes()
+
+
+def _tarred(path: Path, **members: bytes) -> bytes:
+    return make_tar(path, members).read_bytes()
+
+
+@pytest.mark.parametrize("outer", ["download.zip", "download.tar", "download.tar.gz"])
+@pytest.mark.parametrize(
+    ("inner", "pack"),
+    [
+        ("ratings.txt.gz", lambda _: gzip.compress(RATINGS)),
+        ("ratings.txt.gz", lambda _: RATINGS),
+        ("set.zip", lambda path: _zipped(path, **{"ratings.txt": RATINGS})),
+        ("set.tar.gz", lambda path: _tarred(path, **{"ratings.txt": RATINGS})),
+        ("set.tgz", lambda path: _tarred(path.with_name("set.tar.gz"), **{"deep/ratings.txt": RATINGS})),
+        ("set.tar", lambda path: _tarred(path, **{"ratings.txt.gz": gzip.compress(RATINGS)})),
+        ("set.tar", lambda path: _tarred(path, **{"inner.tar": _tarred(path, **{"ratings.txt": RATINGS})})),
+    ],
+    ids=["gz", "gz_unpacked", "zip", "tar.gz", "tgz", "gz_in_tar", "tar_in_tar"],
+)
+def test_reads_any_kind_of_archive_within_an_archive(
+    folder: Path, workdir: Path, tmp_path: Path, outer: str, inner: str, pack: Callable[[Path], bytes]
+) -> None:
+    members = {"README": b"x", inner: pack(tmp_path / inner), "titles.csv": b"t"}
+    if outer.endswith(".zip"):
+        make_zip(folder / outer, **members)
+    else:
+        make_tar(folder / outer, members)
+    assert unpacked(folder, workdir, "ratings.txt", "titles.csv") == {"ratings.txt": RATINGS, "titles.csv": b"t"}
+
+
+def test_an_archive_that_holds_itself_is_looked_into_so_far(folder: Path, tmp_path: Path) -> None:
+    packed = RATINGS
+    for depth in range(8):
+        packed = _tarred(tmp_path / f"{depth}.tar", **{"ratings.txt": packed[:9], "deeper.tar": packed})
+    (folder / "all.tar").write_bytes(packed)
+    assert 1 < len(find_files(folder, ["ratings.txt"]).files) < 8
+
+
+@pytest.mark.parametrize("name", ["._set.tar", "._set.zip", "._ratings.txt.gz"])
+def test_what_macos_puts_beside_archives_is_none(folder: Path, workdir: Path, name: str) -> None:
+    (folder / name).write_bytes(b"\0\5\x16\7 Mac OS X")
+    make_zip(folder / "all.zip", **{f"__MACOSX/{name}": b"\0\5\x16\7 Mac OS X", "ratings.txt": RATINGS})
+    assert find_files(folder, ["*.txt"]).unreadable == []
+    assert unpacked(folder, workdir, "*.txt") == {"ratings.txt": RATINGS}
+
+
+def test_a_gz_that_is_packed_no_longer(folder: Path, workdir: Path) -> None:
+    (folder / "ratings.txt.gz").write_bytes(RATINGS)
+    assert unpacked(folder, workdir, "ratings.txt") == {"ratings.txt": RATINGS}
+    assert not workdir.exists()
+
+
 @pytest.mark.parametrize("bad", ["../evil.txt", "/etc/evil.txt", "a/../../evil.txt", r"..\evil.txt", r"C:\evil.txt"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_refuses_paths_that_lead_outside(folder: Path, kind: str, bad: str) -> None:
@@ -185,7 +240,7 @@ def test_an_archive_without_wanted_members_is_nobodys_concern(folder: Path) -> N
 def test_a_broken_archive_is_told_of_beside_what_was_found(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"not an archive")
     (folder / "movie_titles.csv").write_bytes(b"1,2003,x\n")
-    files, (unreadable,) = find_files(folder, ["*.csv"])
+    files, (unreadable,), _ = find_files(folder, ["*.csv"])
     assert [file.name for file in files] == ["movie_titles.csv"]
     assert str(unreadable).startswith(f"{folder / name}: cannot be unpacked, it is truncated or damaged")
 

@@ -5,13 +5,15 @@ import hashlib
 import json
 import logging
 import os
+import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ratings_platform.schema.errors import SourceError
-from ratings_platform.sources.files import RawFile, find_files, register
+from ratings_platform.sources.files import FoundFile, RawFile, find_files, mark, one_of_each, register
 
 pytestmark = pytest.mark.unit
 
@@ -29,13 +31,17 @@ def put_zip(path: Path, *names: str) -> Path:
     return path
 
 
+def chosen(source: Path, *patterns: str) -> list[FoundFile]:
+    return one_of_each(find_files(source, patterns).files)
+
+
 def test_finds_plain_and_packed_files_in_the_tree(tmp_path: Path) -> None:
     put(tmp_path / "b" / "Combined_Data_2.TXT")
     put(tmp_path / "c.tsv.gz", gzip.compress(b"tabs"))
     put_zip(tmp_path / "all.zip", "netflix/combined_data_1.txt", "netflix/README")
     put(tmp_path / "._combined_data_3.txt")
     put(tmp_path / "combined_data_4.txt.part")
-    found = find_files(tmp_path, ["combined_data_*.txt", "*.tsv"]).files
+    found = chosen(tmp_path, "combined_data_*.txt", "*.tsv")
     assert [(file.name, Path(file.container).name, file.member, file.size) for file in found] == [
         ("c.tsv", "c.tsv.gz", "c.tsv", 4),
         ("combined_data_1.txt", "all.zip", "netflix/combined_data_1.txt", 6),
@@ -52,11 +58,11 @@ def test_the_origin_can_be_told(tmp_path: Path) -> None:
 
 def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     put_zip(tmp_path / "a.zip", "titles.csv")
-    put(tmp_path / "titles.csv.gz", gzip.compress(b"x"))
-    put(tmp_path / "z" / "deeper" / "titles.csv")
-    put(tmp_path / "z" / "titles.csv")
+    put(tmp_path / "titles.csv.gz", gzip.compress(b"packed"))
+    put(tmp_path / "z" / "deeper" / "titles.csv", b"packed")
+    put(tmp_path / "z" / "titles.csv", b"packed")
     with caplog.at_level(logging.WARNING):
-        (file,) = find_files(tmp_path, ["*.csv"]).files
+        (file,) = chosen(tmp_path, "*.csv")
     assert file.container == str(tmp_path / "z" / "titles.csv")
     assert "3 files are passed over" in caplog.text
     assert f"{file.container} is read" in caplog.text
@@ -65,7 +71,81 @@ def test_one_name_is_read_once_and_plain_wins(tmp_path: Path, caplog: pytest.Log
 def test_of_two_packed_files_the_first_path_wins(tmp_path: Path) -> None:
     put_zip(tmp_path / "b.zip", "titles.csv")
     put_zip(tmp_path / "a.zip", "titles.csv")
-    assert [Path(file.container).name for file in find_files(tmp_path, ["*.csv"]).files] == ["a.zip"]
+    assert [Path(file.container).name for file in chosen(tmp_path, "*.csv")] == ["a.zip"]
+
+
+def _two_plain(place: Path) -> None:
+    put(place / "mine" / "titles.csv", b"mine")
+    put(place / "made" / "Titles.csv", b"made")
+
+
+def _plain_and_zip(place: Path) -> None:
+    put(place / "titles.csv", b"PACKED")  # as many bytes
+    put_zip(place / "all.zip", "titles.csv")
+
+
+def _plain_and_gzip(place: Path) -> None:
+    put(place / "titles.csv", b"mine")
+    put(place / "titles.csv.gz", gzip.compress(b"made"))
+
+
+def _zip_and_tar(place: Path) -> None:
+    put_zip(place / "all.zip", "titles.csv")
+    with tarfile.open(place / "all.tar.gz", "w:gz") as archive:
+        archive.add(put(place.parent / "titles.csv", b"other!"), "titles.csv")
+
+
+def _twice_in_one_zip(place: Path) -> None:
+    with zipfile.ZipFile(place / "all.zip", "w") as archive:
+        archive.writestr("mine/titles.csv", b"mine")
+        archive.writestr("made/titles.csv", b"made")
+
+
+@pytest.mark.parametrize(
+    "lay", [_two_plain, _plain_and_zip, _plain_and_gzip, _zip_and_tar, _twice_in_one_zip], ids=lambda f: f.__name__
+)
+def test_different_files_of_one_name_are_refused(tmp_path: Path, lay: Callable[[Path], None]) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    lay(source)
+    with pytest.raises(SourceError, match=r"is not the same file as .*itles\.csv.*, which has the same name") as caught:
+        chosen(source, "*.csv")
+    found = {file.place for file in find_files(source, ["*.csv"]).files}
+    assert len(found) == 2
+    assert all(place in str(caught.value) for place in found)
+
+
+def test_a_source_may_be_a_single_archive_or_file(tmp_path: Path) -> None:
+    archive, other = put_zip(tmp_path / "all.zip", "titles.csv"), put(tmp_path / "other.csv")
+    assert [file.place for file in chosen(archive, "*.csv")] == [f"{archive}, member titles.csv"]
+    assert [file.place for file in chosen(other, "*.csv")] == [str(other)]
+    with pytest.raises(SourceError, match="no file named"):
+        find_files(other, ["titles.csv"])
+
+
+# --- What the platform itself wrote ---------------------------------------------------------------------------------
+
+
+def test_folders_that_are_ours_are_left_out_and_that_is_told(tmp_path: Path) -> None:
+    mine = put(tmp_path / "titles.csv")
+    put(tmp_path / "data" / "sample" / "titles.csv", b"made")
+    put(tmp_path / "data" / "raw" / "vendor" / "others.csv", b"fetched")
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "raw")
+    ours = [tmp_path / "data" / "sample", tmp_path / "data" / "raw", tmp_path / "data" / "not_there"]
+    found = find_files(tmp_path, ["*.csv"], ours=ours)
+    assert [file.container for file in found.files] == [str(mine)]
+    assert set(found.left_out) == set(ours[:2])
+    with pytest.raises(SourceError, match=r"not looked at, since the platform itself wrote it: .*/data/raw and 2 more"):
+        find_files(tmp_path, ["others.csv"], ours=ours)
+
+
+def test_a_marked_folder_is_left_out_unless_it_is_the_source(tmp_path: Path) -> None:
+    made = put(tmp_path / "elsewhere" / "data" / "sample" / "titles.csv").parent
+    mark(made)
+    mark(made)
+    with pytest.raises(SourceError, match=f"the platform itself wrote it: {made}"):
+        find_files(tmp_path, ["*.csv"])
+    assert [file.name for file in find_files(made, ["*.csv"]).files] == ["titles.csv"]
 
 
 def test_follows_links_to_folders(tmp_path: Path) -> None:
@@ -109,13 +189,13 @@ def test_empty_files(tmp_path: Path) -> None:
         archive.writestr("a.txt", b"")
     for place in (tmp_path / "plain", tmp_path / "gz", tmp_path):
         with pytest.raises(SourceError, match="the file is empty"):
-            find_files(place, ["a.txt"])
+            chosen(place, "a.txt")
 
 
 def test_registers_the_checksum_of_the_container(tmp_path: Path) -> None:
     path = put_zip(tmp_path / "all.zip", "a.txt", "b.txt")
     told: list[int] = []
-    first, second = register(find_files(tmp_path, ["*.txt"]).files, progress=told.append)
+    first, second = register(chosen(tmp_path, "*.txt"), progress=told.append)
     assert first.sha256 == second.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert first.bytes == path.stat().st_size
     assert told == [first.bytes]

@@ -6,6 +6,8 @@ Belongs here: settings that mean nothing to other studies. Does not belong here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -14,6 +16,11 @@ from pydantic_settings import NoDecode
 from ratings_platform.settings import StudySettings
 
 Names = Annotated[tuple[str, ...], NoDecode]
+
+# Netflix's texts that hold no ratings, and what the files of its original delivery are named, one a film.
+NO_RATINGS = ("movie_titles.txt", "probe.txt", "qualifying.txt")
+ONE_FILM = "mv_*.txt"
+_AMAZON = ("amazon_reviews_us_", ".tsv")
 
 
 class MarketStudySettings(StudySettings):
@@ -41,6 +48,8 @@ class MarketStudySettings(StudySettings):
     def _texts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(name.casefold().endswith(".txt") for name in value):
             raise ValueError("give the names of rating files, which end in .txt")
+        if held := {name.casefold() for name in value} & set(NO_RATINGS):
+            raise ValueError(f"{min(held)} holds no ratings: give the names of rating files")
         return value
 
     @field_validator("netflix_files", "amazon_files")
@@ -49,3 +58,24 @@ class MarketStudySettings(StudySettings):
         if not value or any(set(name) & set("/\\*?[]") for name in value):
             raise ValueError("give file names separated by commas, without folders or wildcards")
         return value
+
+    @property
+    def amazon_names(self) -> tuple[str, ...]:
+        return tuple(name.join(_AMAZON) for name in self.amazon_files)
+
+
+def making_do_with_netflix(found: Sequence[str]) -> str | None:
+    """The setting with which the study does with these files of Netflix."""
+    texts = [name for name in found if name.casefold().endswith(".txt") and name.casefold() not in NO_RATINGS]
+    return _setting("netflix_files", [name for name in texts if not fnmatch(name.casefold(), ONE_FILM)])
+
+
+def making_do_with_amazon(found: Sequence[str]) -> str | None:
+    """The setting with which the study does with these files of Amazon."""
+    start, end = map(len, _AMAZON)
+    return _setting("amazon_files", [name[start:-end] for name in found])
+
+
+def _setting(field: str, values: Sequence[str]) -> str | None:
+    prefix = str(MarketStudySettings.model_config["env_prefix"])
+    return f"{prefix}{field.upper()}={','.join(values)}" if values else None

@@ -15,15 +15,29 @@ from ratings_platform.studies.market_study import models, readers
 from ratings_platform.studies.market_study import tables as t
 from ratings_platform.studies.market_study.answers import QUESTIONS
 from ratings_platform.studies.market_study.sample import write_sample
-from ratings_platform.studies.market_study.settings import MarketStudySettings
+from ratings_platform.studies.market_study.settings import (
+    NO_RATINGS,
+    ONE_FILM,
+    MarketStudySettings,
+    making_do_with_amazon,
+    making_do_with_netflix,
+)
+
+# As Kaggle names them, and as the original delivery does.
+_TITLES = (_KAGGLE_TITLES, _ORIGINAL_TITLES) = ("movie_titles.csv", "movie_titles.txt")
 
 
 def _netflix_layouts(settings: MarketStudySettings) -> Sequence[Sequence[str]]:
-    return ["movie_titles.csv", *settings.netflix_files], ["movie_titles.csv", "mv_*.txt"]
+    return [
+        (_KAGGLE_TITLES, *settings.netflix_files),
+        (_KAGGLE_TITLES, ONE_FILM),
+        (_ORIGINAL_TITLES, ONE_FILM),
+        (_ORIGINAL_TITLES, *settings.netflix_files),
+    ]
 
 
 def _amazon_layouts(settings: MarketStudySettings) -> Sequence[Sequence[str]]:
-    return ([f"amazon_reviews_us_{name}.tsv" for name in settings.amazon_files],)
+    return (settings.amazon_names,)
 
 
 def _ratings_per_company(ratings: ir.Table) -> ir.Table:
@@ -61,23 +75,26 @@ STUDY = Study(
             "The Netflix Prize files as delivered: film titles and ratings.",
             "netflix-inc/netflix-prize-data",
             _netflix_layouts,
+            making_do_with_netflix,
         ),
         VendorFiles(
             "amazon_reviews",
             "Amazon's video review files as delivered.",
             "cynthiarempel/amazon-us-customer-reviews-dataset",
             _amazon_layouts,
+            making_do_with_amazon,
         ),
     ),
     ingests=(
-        Ingest(t.MOVIES_NETFLIX, "netflix_prize", ("movie_titles.csv",), readers.read_movies_netflix),
+        Ingest(t.MOVIES_NETFLIX, "netflix_prize", _TITLES, readers.read_movies_netflix),
         Ingest(
             t.RATINGS_NETFLIX,
             "netflix_prize",
             ("*.txt",),
             readers.read_ratings_netflix,
             known=("movies_netflix",),
-            together=("mv_*.txt",),
+            together=(ONE_FILM,),
+            excluding=NO_RATINGS,
             cut=readers.BEFORE_FILM_HEADER,
         ),
         Ingest(
