@@ -5,12 +5,11 @@ Belongs here: what runs together, and what starts it. Does not belong here: what
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import dagster as dg
 
-from ratings_platform.orchestration.ingestion import delivery
+from ratings_platform.orchestration.fetching import delivered
 from ratings_platform.orchestration.partitions import range_tags
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.errors import PlatformError
@@ -78,31 +77,55 @@ def follow_sensor(study: Study) -> dg.AutomationConditionSensorDefinition:
     )
 
 
+class _Looks(NamedTuple):
+    """What a sensor has seen of the vendor files: those that a run was started for, and those of its last look."""
+
+    started: str = ""
+    last: str = ""
+
+    @classmethod
+    def remembered(cls, cursor: str | None) -> Self:
+        """Cursors of earlier releases name only the files that a run was started for."""
+        started, _, last = (cursor or "").partition(" ")
+        return cls(started, last or started)
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
 def new_files_sensor(study: Study, settings: Any) -> dg.SensorDefinition:
-    """Starts the study when the source directory's vendor files are other ones than at the last look."""
+    """Starts the study when the source's vendor files are others than at the last start and no longer change."""
 
     @dg.sensor(
         name=name(study, "_new_files"),
         job_name=name(study),
         minimum_interval_seconds=60,
-        description="Materialises the whole study when vendor files in the source directory are new or changed.",
+        description="Materialises the whole study when vendor files in the source directory are new or changed, and "
+        "two looks in a row find them alike: files that are being copied change from one look to the next.",
     )
     def new_files(context: dg.SensorEvaluationContext, platform: Platform) -> Iterator[dg.RunRequest | dg.SkipReason]:
         if platform.source in ("sample", "kaggle"):
             yield dg.SkipReason(f"The source is {platform.source}: there is no directory to watch.")
             return
+        looks = _Looks.remembered(context.cursor)
         try:
-            found = [f for vendor in study.vendors for f in delivery(vendor, settings, Path(platform.source))]
+            found = [f for vendor in study.vendors for f in delivered(vendor, settings, platform)]
         except PlatformError as error:
+            context.update_cursor(str(looks._replace(last="nothing")))
             yield dg.SkipReason(str(error))
             return
         states = sorted((f.container, f.bytes, f.modified_ns) for f in found)
         fingerprint = hashlib.sha256(repr(states).encode()).hexdigest()
-        if fingerprint == context.cursor:
+        is_still = fingerprint == looks.last
+        context.update_cursor(str(_Looks(fingerprint if is_still else looks.started, fingerprint)))
+        if fingerprint == looks.started:
             yield dg.SkipReason(f"The {len(found)} vendor files are those seen before.")
-            return
-        context.update_cursor(fingerprint)
-        # No run key: files that are put back as they were are a change too, and its key would have been used before.
-        yield dg.RunRequest(tags=range_tags(study.years))
+        elif not is_still:
+            yield dg.SkipReason(
+                f"The {len(found)} vendor files are not those seen before; a run starts once two looks find them alike."
+            )
+        else:
+            # No run key: files put back as they were are a change too, and their key would have been used before.
+            yield dg.RunRequest(tags=range_tags(study.years))
 
     return new_files

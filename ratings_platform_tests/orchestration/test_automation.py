@@ -100,18 +100,24 @@ class Watcher:
     """The sensor on new files, tick by tick."""
 
     def __init__(self, stand: Stand):
-        self._stand, self._cursor = stand, None
+        self._stand = stand
+        self.cursor: str | None = None
         self._sensor = stand.definitions.resolve_sensor_def("market_study_new_files")
 
     def tick(self, **changed: object) -> list[dg.RunRequest] | str:
         """The runs asked for, or why there are none."""
         platform = Platform.of(self._stand.settings.model_copy(update=changed))
         context = dg.build_sensor_context(
-            instance=self._stand.instance, cursor=self._cursor, resources={"platform": platform}
+            instance=self._stand.instance, cursor=self.cursor, resources={"platform": platform}
         )
         data = self._sensor.evaluate_tick(context)
-        self._cursor = data.cursor
+        self.cursor = data.cursor
         return list(data.run_requests or ()) or data.skip_message or ""
+
+    def still(self) -> list[dg.RunRequest] | str:
+        """The second of two ticks between which nothing changes."""
+        self.tick()
+        return self.tick()
 
 
 @pytest.fixture
@@ -121,23 +127,56 @@ def source(built: Built, tmp_path: Path) -> Path:
 
 def test_new_files_start_the_study_once(new_stand: Callable[..., Stand], source: Path) -> None:
     watcher = Watcher(new_stand(source=source))
+    assert "a run starts once two looks find them alike" in watcher.tick()
     (request,) = watcher.tick()
     assert isinstance(request, dg.RunRequest)
     assert request.tags["dagster/asset_partition_range_start"] == "1995"
+    assert watcher.tick() == watcher.tick() == "The 8 vendor files are those seen before."
+
+
+def test_files_that_are_being_copied_start_nothing(new_stand: Callable[..., Stand], source: Path) -> None:
+    watcher = Watcher(new_stand(source=source))
+    growing = source / "combined_data_1.txt"
+    for _ in range(3):
+        assert "two looks" in watcher.tick()
+        growing.write_bytes(growing.read_bytes() + b"999,5,2005-12-31\n")
+    assert "two looks" in watcher.tick()
+    assert isinstance(watcher.tick()[0], dg.RunRequest)
+
+
+def test_looks_between_which_a_file_was_gone_are_not_two_in_a_row(
+    new_stand: Callable[..., Stand], source: Path
+) -> None:
+    watcher = Watcher(new_stand(source=source))
+    file, away = source / "combined_data_1.txt", source.parent / "away"
+    assert "two looks" in watcher.tick()
+    file.rename(away)
+    assert "combined_data_1.txt is missing" in watcher.tick()
+    away.rename(file)
+    assert "two looks" in watcher.tick()
+    assert isinstance(watcher.tick()[0], dg.RunRequest)
+
+
+def test_a_cursor_of_an_earlier_release_is_understood(new_stand: Callable[..., Stand], source: Path) -> None:
+    watcher = Watcher(new_stand(source=source))
+    watcher.tick()
+    watcher.tick()
+    assert watcher.cursor
+    watcher.cursor = watcher.cursor.split()[0]
     assert watcher.tick() == "The 8 vendor files are those seen before."
 
 
 def test_changed_files_start_the_study_again(new_stand: Callable[..., Stand], source: Path) -> None:
     watcher = Watcher(new_stand(source=source))
-    watcher.tick()
+    watcher.still()
     changed = source / "combined_data_1.txt"
     content, times = changed.read_bytes(), (changed.stat().st_atime_ns, changed.stat().st_mtime_ns)
     changed.write_bytes(content + b"999,5,2005-12-31\n")
-    (second,) = watcher.tick()
+    (second,) = watcher.still()
     # Back to what it was, to the nanosecond: the lake holds the other one by now.
     changed.write_bytes(content)
     os.utime(changed, ns=times)
-    (third,) = watcher.tick()
+    (third,) = watcher.still()
     assert isinstance(second, dg.RunRequest)
     assert isinstance(third, dg.RunRequest)
     assert third.run_key is None  # a run key that was used before would start nothing
@@ -145,7 +184,7 @@ def test_changed_files_start_the_study_again(new_stand: Callable[..., Stand], so
 
 def test_the_run_asked_for_works(new_stand: Callable[..., Stand], source: Path) -> None:
     stand = new_stand(source=source)
-    (request,) = Watcher(stand).tick()
+    (request,) = Watcher(stand).still()
     assert isinstance(request, dg.RunRequest)
     changed = source / "combined_data_1.txt"
     changed.write_bytes(changed.read_bytes() + b"999,5,2005-12-31\n")
