@@ -38,6 +38,8 @@ _CHECKPOINT_INTERVAL = 10
 _WAITS = (0.2, 1.0)
 # What a commit says, beside its info, so that its writer knows it again.
 _MARK = "publication"
+# What a version says of single years, in its info.
+YEARS = "years"
 # The files beside the table that a version speaks of.
 _BESIDE = "beside"
 # Delta's own least: a reader or writer that is still at work needs its files.
@@ -100,14 +102,7 @@ class LakeTable:
 
     def info(self) -> dict[str, Any]:
         """What the last version says of itself (see `publish`); empty when there is none."""
-        delta = self._open()
-        if delta is None:
-            return {}
-        # Versions that only tidied up say nothing: the last that published counts.
-        last = self._asked(
-            lambda: next((entry for limit in (1, None) for entry in delta.history(limit) if "info" in entry), {})
-        )
-        return json.loads(last.get("info", "{}"))
+        return self._said(self._open())
 
     def publish(
         self,
@@ -115,13 +110,15 @@ class LakeTable:
         *,
         years: Collection[int] | None = None,
         info: Mapping[str, Any] | None = None,
+        by_year: Mapping[int, Any] | None = None,
         beside: Collection[str] = (),
         follows: Scan | None = None,
     ) -> int:
         """Make `files` the table's content in one commit, or the content of some `years` only.
 
-        `info` is kept with the version; `beside` are paths of files that it speaks of and that hold no rows of the
-        table. Files that are live already may be named again and stay. Returns the version.
+        `info` is kept with the version, and so is `by_year`, below "years", with what versions before said of other
+        years; `beside` are paths of files that it speaks of and that hold no rows of the table. Files that are live
+        already may be named again and stay. Returns the version.
         Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other. Content
         that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
         the last, since it must then be made again.
@@ -130,14 +127,18 @@ class LakeTable:
         absent = {below[path] for path in self._lake.send(below)}
         self._refuse_lost(absent)
         said = {"info": json.dumps(info or {}), _BESIDE: json.dumps(sorted(beside)), _MARK: uuid.uuid4().hex}
-        # No retries inside: the library would only look for files removed twice, and let two writers both add.
-        commit, waits = CommitProperties(custom_metadata=said, max_commit_retries=0), iter(_WAITS)
+        waits = iter(_WAITS)
         for before in range(_PUBLISH_TRIES):
             delta = self._open()
             if delta and before and (done := self._version_marked(delta, said[_MARK])) is not None:
                 return done
             if follows is not None and follows.version != (delta.version() if delta else None):
                 raise PassingError(f"{self.table.path}: another run has published since this one read it")
+            if by_year:
+                years_said = self._said(delta).get(YEARS, {}) | {str(year): about for year, about in by_year.items()}
+                said["info"] = json.dumps({**(info or {}), YEARS: years_said})
+            # No retries inside: the library would only look for files removed twice, and let two writers both add.
+            commit = CommitProperties(custom_metadata=said, max_commit_retries=0)
             try:
                 with self._lake.faults():
                     if delta is None:
@@ -200,6 +201,15 @@ class LakeTable:
                 remedy="Files that no version of the last days needs are removed: choose a later version.",
             ) from error
         return delta.version()
+
+    def _said(self, delta: DeltaTable | None) -> dict[str, Any]:
+        if delta is None:
+            return {}
+        # Versions that only tidied up say nothing: the last that published counts.
+        last = self._asked(
+            lambda: next((entry for limit in (1, None) for entry in delta.history(limit) if "info" in entry), {})
+        )
+        return json.loads(last.get("info", "{}"))
 
     def _refuse_lost(self, absent: set[str]) -> None:
         """Raise when files that are not on this machine are not in the lake either, as after half a writer's work."""

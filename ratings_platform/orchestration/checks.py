@@ -20,6 +20,7 @@ from ratings_platform.orchestration import metadata
 from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import units
 from ratings_platform.orchestration.partitions import years_of_run
+from ratings_platform.orchestration.provenance import mixture, spans
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.models import Model, Question
@@ -110,7 +111,26 @@ class CheckFactory:
 
     def _of_model(self, model: Model) -> list[Check]:
         conserved = [self._conserved(model)] if model.conserves else []
-        return [*conserved, *self._reconciliations(model.table)]
+        by_year = [self._of_one_delivery(model.table)] if model.table.partition_by else []
+        return [*conserved, *by_year, *self._reconciliations(model.table)]
+
+    def _of_one_delivery(self, table: Table) -> Check:
+        def run(platform: Platform, _: Years) -> Found:
+            found = mixture(platform.table(table).info(), lambda name: platform.table(self.study.tables[name]).scan())
+            if found is None:
+                return True, {}
+            return False, {
+                "years of other deliveries": spans(found.stale),
+                "of": ", ".join(found.tables),
+                "remedy": f"ratings-platform run {self.study.name} --years {min(found.stale)}:{max(found.stale)}",
+            }
+
+        return Check(
+            "years_of_one_delivery",
+            "All years were made from the same delivery, as they are not when some were made again after it changed.",
+            run,
+            dg.AssetCheckSeverity.WARN,
+        )
 
     def _reconciliations(self, table: Table) -> list[Check]:
         return [self._reconciled(r) for r in self.study.reconciliations if r.table is table]

@@ -158,6 +158,11 @@ def units(table: LakeTable) -> list[Unit]:
     return [Unit(**unit) for unit in table.info().get("units", ())]
 
 
+def unit_of(file: DataFile) -> str:
+    """The id of the unit that a file of a bronze table was made of: its folder is named after it."""
+    return file.path.partition("/")[0].rpartition("-")[0]
+
+
 @dataclass(frozen=True)
 class _NewUnit:
     """Files of a delivery that are to be read in one go; `id` tells whether that was done before."""

@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import Publication
 from ratings_platform.orchestration.metadata import PREVIEW_ROWS, bar_plot, markdown
+from ratings_platform.orchestration.provenance import noted
 from ratings_platform.orchestration.resources import Platform
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan, readable_size
@@ -61,7 +62,9 @@ class LakeIOManager(dg.IOManager):
                     years=years,
                     progress=context.log.debug,
                 )
-                target.publish(files, years=years, info={"run": context.run_id}, follows=obj.follows)
+                about, by_year = noted(target.table, obj.scans, years, self._platform.table)
+                info = {"run": context.run_id, **about}
+                target.publish(files, years=years, info=info, by_year=by_year, follows=obj.follows)
             else:
                 target.publish(obj.files, info={**obj.info, "run": context.run_id}, beside=obj.beside)
             whole = target.scan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -93,3 +94,28 @@ def test_a_file_that_is_nowhere_is_not_published(table: LakeTable, lake: Lake) -
     with pytest.raises(PlatformError, match="was to be published and is nowhere"):
         table.publish([file])
     assert table.scan().version == 2
+
+
+def test_what_is_said_of_years_stays_until_they_are_replaced(lake: Lake) -> None:
+    table = lake.table(MARKS)
+    table.publish(put(table, ONE), years=[2001, 2002], info={"run": "one"}, by_year={2001: "a", 2002: "b"})
+    table.publish(put(table, TWO), years=[2002], info={"run": "two"}, by_year={2002: {"from": "c"}})
+    assert table.info() == {"run": "two", "years": {"2001": "a", "2002": {"from": "c"}}}
+    table.restore(0)
+    assert table.info()["years"] == {"2001": "a", "2002": "b"}
+    table.publish(put(table, TWO), info={"run": "all"})
+    assert table.info() == {"run": "all"}
+
+
+def test_writers_at_once_keep_what_each_says_of_its_year(lake: Lake) -> None:
+    table = lake.table(MARKS)
+    table.publish(put(table, ONE), years=[2001, 2002], by_year={2001: 0, 2002: 0})
+
+    def write(row: Row) -> None:
+        for number in range(1, 4):
+            table.publish(put(table, [row]), years=[row[2].year], by_year={row[2].year: number})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ONE))
+    assert table.info()["years"] == {"2001": 3, "2002": 3}
+    assert lake.rows(table.scan()) == ONE

@@ -138,6 +138,54 @@ def test_rows_in_the_wrong_year_are_noticed_though_the_sum_is_right(stand: Stand
     assert "{2004: (" in said
 
 
+DELIVERIES = {"silver/ratings: years_of_one_delivery", "gold/fact_rating: years_of_one_delivery"}
+
+
+def test_years_of_one_delivery(new_stand: Callable[..., Stand], built: Built, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(built.source, tmp_path / "vendor"))
+    stand = new_stand(source=source)
+    # As they were: some years alone, then some others, from the same files.
+    assert not failed(stand.run(years=(2004,)))
+    with (source / "combined_data_3.txt").open("a") as ratings:
+        ratings.write("999,5,2003-12-31\n")
+    result = stand.run(years=(2003,))
+    assert result.success  # it only warns
+    found = failed(result)
+    assert found.keys() == DELIVERIES
+    for check in found.values():
+        assert check.severity == dg.AssetCheckSeverity.WARN
+        assert "years of other deliveries: 1995–2002, 2004–2015" in _said(check)
+        assert "of: ratings_netflix" in _said(check)
+        assert "remedy: ratings-platform run market-study --years 1995:2015" in _said(check)
+    # What mends one year only does not mend the others.
+    assert "1995–2002, 2005–2015" in _said(failed(stand.run(years=(2004,)))["gold/fact_rating: years_of_one_delivery"])
+    assert not failed(stand.run())
+    assert stand.failed_checks() == {}
+
+
+def test_years_of_a_table_that_follows_another_are_told_apart_by_what_that_one_was_made_from(
+    new_stand: Callable[..., Stand], built: Built, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(built.source, tmp_path / "vendor"))
+    stand = new_stand(source=source)
+    with (source / "combined_data_3.txt").open("a") as ratings:
+        ratings.write("999,5,2003-12-31\n")
+    bronze = ("raw/netflix_prize", "bronze/movies_netflix", "bronze/ratings_netflix", "bronze/rejects")
+    assert not failed(stand.run(*bronze, "silver/ratings"))
+    found = failed(stand.run("gold/fact_rating", years=(2003,)))
+    assert "years of other deliveries: 1995–2002, 2004–2015" in _said(found["gold/fact_rating: years_of_one_delivery"])
+    assert not failed(stand.run("gold/fact_rating"))
+
+
+def test_years_that_do_not_say_where_they_come_from_are_not_warned_of(stand: Stand) -> None:
+    """As those that releases before this one have made."""
+    for path in ("silver/ratings", "gold/fact_rating"):
+        stored = stand.table(path)
+        stored.publish(stored.scan().files, info={"run": "old"})
+    assert stand.failed_checks() == {}
+    assert not failed(stand.run("silver/ratings", "gold/fact_rating", years=(2003,)))
+
+
 def test_totals_per_company(stand: Stand) -> None:
     stand.spoil("gold/fact_rating", lambda rows: _replace(rows, "star_rating", _other_star), year=2005)
     said = _only(stand, "gold/fact_rating: totals_per_company")
