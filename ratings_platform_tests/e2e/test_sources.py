@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -130,7 +131,30 @@ def _one_file_a_film(files: list[Path], to: Path) -> None:
                 block.append(line)
 
 
-@pytest.mark.parametrize("pack", [_zipped, _gzipped_in_folders, _with_crlf, _one_file_a_film], ids=lambda f: f.__name__)
+def _as_first_delivered(files: list[Path], to: Path) -> None:
+    """Netflix's archive within an archive; of Amazon's, what a browser leaves that unpacks them on the way."""
+    films = to.parent / "training_set"
+    films.mkdir()
+    _one_file_a_film([file for file in files if file.name.startswith("combined_data_")], films)
+    (titles,) = (file for file in files if file.name == "movie_titles.csv")
+    with tarfile.open(to.parent / "training_set.tar", "w") as inner:
+        inner.add(films, "training_set")
+    with tarfile.open(to / "nf_prize_dataset.tar.gz", "w:gz") as outer:
+        outer.add(inner.name, "download/training_set.tar")
+        outer.add(titles, "download/movie_titles.txt")
+        for name in ("probe.txt", "qualifying.txt"):
+            (to.parent / name).write_text("1:\n30878,2005-12-19\n")
+            outer.add(to.parent / name, f"download/{name}")
+    for file in files:
+        if file.name.startswith("amazon"):
+            shutil.copy(file, to / f"{file.name}.gz")
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [_zipped, _gzipped_in_folders, _with_crlf, _one_file_a_film, _as_first_delivered],
+    ids=lambda f: f.__name__,
+)
 def test_files_packed_or_written_otherwise_give_the_same_answers(
     pack: Callable[[list[Path], Path], None], other: Sample, home: Home, tmp_path: Path
 ):
