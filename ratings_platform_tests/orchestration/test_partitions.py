@@ -76,7 +76,7 @@ def test_one_year_reads_no_other_year(stand: Stand) -> None:
                 Path(file).write_bytes(b"no Parquet")
     result = stand.run(tags={PARTITION: "2003"}, job="market_study_by_year")
     assert result.success
-    assert len(evaluations(result)) == 11
+    assert len(evaluations(result)) == 13
     assert not failed(result)
 
 
