@@ -90,7 +90,7 @@ def _places(files: Sequence[RawFile]) -> str:
     """Archives, and the folders of plain files."""
     places = dict.fromkeys(file.container if file.member else str(Path(file.container).parent) for file in files)
     first, *others = places
-    return f"{first} and {len(others)} more places" if others else first
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _shares(say: Log) -> Callable[[str, int, int], None]:
