@@ -21,7 +21,7 @@ from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.reading import SourceFile
-from ratings_platform.schema.scans import scan_sql
+from ratings_platform.schema.scans import scan_sql, stored_sql
 from ratings_platform.schema.sql import compiled, literal, quoted, result_schema
 from ratings_platform.schema.study import Ingest
 from ratings_platform.schema.tables import Table
@@ -71,11 +71,12 @@ class DuckDBEngine:
         """Write an expression's rows below `root/folder`, one file, or one for each of `years` that has rows.
 
         A partitioned table is written year by year, each year from that year's inputs alone: so one year costs its
-        share, and gives the same file whether it is written alone or among others.
+        share, and gives the same file whether it is written alone or among others. Inputs that know no years give
+        every year the rows that are its own.
         """
+        sql = compiled(expr)
         if target.partition_by is None:
-            return [self._write_file(compiled(expr), scans, target, root, f"{folder}/data.parquet", None)]
-        sql = compiled(expr.drop(target.partition_by))
+            return [self._write_file(sql, scans, target, root, f"{folder}/data.parquet", None)]
         files = []
         for year in years or ():
             narrowed = {name: scan.of_years([year]) for name, scan in scans.items()}
@@ -99,7 +100,9 @@ class DuckDBEngine:
         file = Path(root, path)
         with storage_faults(target.path, root, path.split("/")[0]), self._session(scans) as session:
             file.parent.mkdir(parents=True, exist_ok=True)
-            session.execute(f"copy ({sql}) to {literal(str(file))} ({_PARQUET} {_version(target)})")
+            session.execute(
+                f"copy ({stored_sql(sql, target, year)}) to {literal(str(file))} ({_PARQUET} {_version(target)})"
+            )
         return describe(root, path, target, year=year)
 
     @contextmanager

@@ -21,6 +21,7 @@ from pyspark.sql import functions as f
 from ratings_platform.engines import spark_files, spark_text, text
 from ratings_platform.engines.spark_faults import spark_faults
 from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.partitions import has_years
 from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.sql import compiled, result_schema
 from ratings_platform.schema.study import Ingest
@@ -83,7 +84,8 @@ class SparkEngine:
     ) -> list[DataFile]:
         """Write an expression's rows below `root/folder`, or what that stands for on S3, all in one job.
 
-        A partitioned table's rows are made year by year, each year from that year's inputs alone, as on DuckDB.
+        A partitioned table's rows are made year by year, as on DuckDB: each year from that year's inputs alone, and of
+        inputs that know no years those that are its own.
         """
         if target.partition_by and not years:
             return []
@@ -117,8 +119,10 @@ class SparkEngine:
         # A view may get other rows: what was asked of it before keeps those that it had then.
         narrowed = {name: scan.of_years([year]) for name, scan in scans.items()}
         self._show(session, {name: scan for name, scan in narrowed.items() if scan is not scans[name]})
-        rows = session.sql(sql).withColumn(target.partition_by or "", f.lit(year))
-        return spark_files.typed(rows, target)
+        column = target.partition_by or ""
+        rows = session.sql(sql).where(has_years(spark_files.quoted(column), [year]))
+        # A constant from here on, so that nothing need be sorted by year.
+        return spark_files.typed(rows.withColumn(column, f.lit(year)), target)
 
     @contextmanager
     def _over(

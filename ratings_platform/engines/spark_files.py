@@ -22,6 +22,7 @@ from pyspark.sql.types import DataType, StructField, StructType, TimestampNTZTyp
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.partitions import in_years
 from ratings_platform.schema.tables import Table
 
 SHARE = "Let all machines share that folder under one path, or run Spark with the master local[*]."
@@ -60,9 +61,7 @@ def read(session: SparkSession, scan: Scan) -> DataFrame:
     if scan.years is None or scan.table.time_column is None:
         return rows
     # A file of a table that is not cut by year may hold more years than were asked for.
-    day = f.col(quoted(scan.table.time_column))
-    spans = (day.between(f.lit(f"{y}-01-01").cast("date"), f.lit(f"{y}-12-31").cast("date")) for y in scan.years)
-    return rows.where(reduce(lambda one, other: one | other, spans, f.lit(False)))
+    return rows.where(in_years(quoted(scan.table.time_column), scan.years))
 
 
 def typed(rows: DataFrame, table: Table) -> DataFrame:

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -386,7 +386,8 @@ def _add(file: DataFile, table: Table) -> AddAction:
 def _data_files(delta: DeltaTable, table: Table) -> list[DataFile]:
     # By way of a stream: pyarrow's other ways in import pandas first.
     actions = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all().to_pylist()
-    return sorted((_data_file(a, table) for a in actions), key=lambda f: (f.year or 0, f.first_day or date.min, f.path))
+    # By their first day as a text: it may be a day, a moment or unknown.
+    return sorted((_data_file(a, table) for a in actions), key=lambda f: (f.year or 0, str(f.first_day or ""), f.path))
 
 
 def _data_file(action: Mapping[str, Any], table: Table) -> DataFile:

@@ -22,7 +22,8 @@ class DataFile:
     """One Parquet file of a table.
 
     `path` is relative to the table's folder; `year` is the partition it belongs to (None: the table has none);
-    `first_day`/`last_day` bound its rows where the table has a time column and no partitions.
+    `first_day`/`last_day` bound its rows where the table has a time column and no partitions: to the moment, where
+    the column holds moments.
     """
 
     path: str

@@ -1,16 +1,18 @@
-"""A scan as DuckDB SQL, for the engine and for the warehouse that loads from the lake.
+"""Rows of files as DuckDB SQL, for the engine and for the warehouse that loads from the lake.
 
-Belongs here: the select that reads a scan's live files with the declared columns and types. Does not belong here: a
-connection to run it.
+Belongs here: the selects that read a scan's live files, and that give what new ones hold, with the declared columns
+and types. Does not belong here: a connection to run it (`duckdb_session`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from ibis.backends.sql.datatypes import DuckDBType
 
 from ratings_platform.schema.files import Scan
+from ratings_platform.schema.partitions import has_years, in_years
 from ratings_platform.schema.sql import literal, quoted
 from ratings_platform.schema.tables import Table
 
@@ -23,12 +25,28 @@ def duckdb_types(table: Table) -> dict[str, str]:
 
 def scan_sql(scan: Scan) -> str:
     """A select over the scan's live files, with the declared columns and types in the declared order."""
-    types = duckdb_types(scan.table)
     if not scan.files:
-        return "select " + ", ".join(f"cast(null as {t}) as {quoted(n)}" for n, t in types.items()) + " where false"
-    columns = ", ".join(f"cast({quoted(n)} as {t}) as {quoted(n)}" for n, t in types.items())
-    sql = f"select {columns} from read_parquet([{', '.join(map(literal, scan.paths))}], {_hive(scan.table)})"
-    return sql + _of_years(scan)
+        nulls = (f"cast(null as {kind}) as {quoted(name)}" for name, kind in duckdb_types(scan.table).items())
+        return f"select {', '.join(nulls)} where false"
+    files = f"read_parquet([{', '.join(map(literal, scan.paths))}], {_hive(scan.table)})"
+    return f"select {_typed(duckdb_types(scan.table))} from {files}" + _of_years(scan)
+
+
+def stored_sql(sql: str, table: Table, year: int | None = None) -> str:
+    """A select over the rows of another, with the declared columns and types in the declared order, as files hold them.
+
+    Of a table cut by year: the rows of one year, without its column. Ibis leaves out casts to what it takes a type for
+    already, and DuckDB has wider ones for sums and parts of dates: so all are cast here.
+    """
+    types = duckdb_types(table)
+    if table.partition_by is None or year is None:
+        return f"select {_typed(types)} from ({sql})"
+    held = {name: kind for name, kind in types.items() if name != table.partition_by}
+    return f"select {_typed(held)} from ({sql}) where {has_years(quoted(table.partition_by), [year])}"
+
+
+def _typed(types: Mapping[str, str]) -> str:
+    return ", ".join(f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in types.items())
 
 
 def _hive(table: Table) -> str:
@@ -41,6 +59,4 @@ def _of_years(scan: Scan) -> str:
     """Files of a partitioned table hold one year each; elsewhere a file may hold more than was asked for."""
     if scan.years is None or scan.table.partition_by or scan.table.time_column is None:
         return ""
-    day = quoted(scan.table.time_column)
-    spans = (f"{day} between date '{y}-01-01' and date '{y}-12-31'" for y in scan.years)
-    return " where " + (" or ".join(spans) or "false")
+    return f" where {in_years(quoted(scan.table.time_column), scan.years)}"

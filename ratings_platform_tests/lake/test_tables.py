@@ -10,10 +10,12 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.storage import DiskStorage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError, PlatformError
@@ -127,6 +129,23 @@ def test_statistics_of_the_time_column_are_those_of_the_rows(lake: Lake) -> None
         days = pq.read_table(f"{table.local_root}/{file.path}")["day"].to_pylist()
         assert (file.first_day, file.last_day, file.rows) == (min(days), max(days), len(days))
     assert [f.first_day for f in table.scan([2004]).files] == [f.first_day for f in table.scan().files[1:]]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("kind", ["timestamp(6)", "timestamp('UTC', 6)"], ids=["timestamp", "moment"])
+def test_bounds_of_moments_are_kept_to_the_moment(disk_lake: Lake, kind: str) -> None:
+    """Beside files of which none are known."""
+    declared = Table("bronze", "moments", "x", (Column("at", kind, "x", nullable=True),), time_column="at")
+    table, files = disk_lake.table(declared), []
+    for name, moments in {"b": [f"200{n}-12-31 23:59:59.999999" for n in (1, 2)], "a": [None]}.items():
+        Path(table.local_root).mkdir(parents=True, exist_ok=True)
+        rows = pa.table({"at": pa.array(moments, pa.string()).cast(pa.timestamp("us"))}).cast(declared.arrow_schema)
+        pq.write_table(rows, f"{table.local_root}/{name}.parquet")
+        files.append(describe(table.local_root, f"{name}.parquet", declared))
+    table.publish(files)
+    assert table.scan().files == (files[1], files[0])
+    assert [str(file.last_day)[:26] for file in table.scan().files] == ["None", "2002-12-31 23:59:59.999999"]
+    assert [len(table.scan([year]).files) for year in range(2000, 2004)] == [1, 2, 2, 1]
 
 
 def test_a_file_over_several_years_gives_each_year_its_rows(lake: Lake) -> None:
