@@ -17,6 +17,7 @@ import pytest
 
 from ratings_platform.engines.base import Engine
 from ratings_platform.schema.files import Scan
+from ratings_platform.schema.models import Model
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.parity.conftest import KINDS
 from ratings_platform_tests.parity.stored import content, in_any_order, put
@@ -89,6 +90,47 @@ def test_values_survive_writing_and_reading(
         found = reader.rows(rows, {"ends": written})
         assert found.schema == ENDS.arrow_schema
         assert in_any_order(found) == in_any_order(content(ends))
+
+
+DECLARED = Table(
+    "gold",
+    "declared",
+    "One row per value of a column.",
+    (
+        Column("year", "int16", "A part of a date."),
+        Column("rows", "int32", "A count.", nullable=True),
+        Column("total", "int64", "A sum.", nullable=True),
+        Column("product", "int8", "Of two numbers.", nullable=True),
+        Column("half", "float32", "A ratio.", nullable=True),
+        Column("exact", "decimal(18, 2)", "Of a wider decimal.", nullable=True),
+        Column("day", "date", "Of a moment.", nullable=True),
+    ),
+    key=("year",),
+)
+
+
+def test_what_is_written_has_the_declared_types(engine: Engine, ends: Scan, tmp_path: Path) -> None:
+    """Whatever types an engine computes in, and Ibis takes them for."""
+    t = ENDS.unbound()
+    t = t.filter(t.n < 30, t.a_date.notnull())
+    whole = t.group_by(year=t.a_date.year()).agg(
+        rows=t.count(),
+        total=t.a_int8.sum(),
+        product=(t.a_int8 > 0).ifelse(1, 0).max() * 2,
+        half=t.a_int8.count() / 2,
+        exact=t.a_decimal.max(),
+        day=t.a_timestamp.max(),
+    )
+    expr = Model(DECLARED, lambda ends: whole).expression({"ends": ENDS}, {})
+    files = engine.write(expr, {"ends": ends}, DECLARED, str(tmp_path), "new")
+    found = content(Scan(DECLARED, str(tmp_path), tuple(files))).to_pylist()
+    values = [row for row in ROWS[:30] if row["a_date"]]
+    for row in found:
+        same = [r for r in values if r["a_date"].year == row["year"]]
+        numbers = [r["a_int8"] for r in same if r["a_int8"] is not None]
+        assert (row["rows"], row["total"]) == (len(same), sum(numbers) if numbers else None)
+        assert row["half"] == len(numbers) / 2
+    assert [row["year"] for row in found] == sorted({r["a_date"].year for r in values})
 
 
 def expressions() -> dict[str, ir.Table]:

@@ -30,14 +30,14 @@ FROM (
     *
   FROM (
     SELECT
-      "t8"."company",
-      "t8"."title",
-      "t8"."title_key",
-      "t8"."product_id",
-      "t8"."ratings",
+      "t9"."company",
+      "t9"."title",
+      "t9"."title_key",
+      "t9"."product_id",
+      "t9"."ratings",
       (
         ROW_NUMBER() OVER (
-          ORDER BY "t8"."ratings" DESC, "t8"."title" ASC, "t8"."title_key" ASC, "t8"."product_id" ASC
+          ORDER BY "t9"."ratings" DESC, "t9"."title" ASC, "t9"."title_key" ASC, "t9"."product_id" ASC
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) - 1
       ) + 1 AS "rank"
@@ -57,7 +57,7 @@ FROM (
         "t5"."title_key" ASC,
         "t5"."product_id" ASC
       LIMIT 10
-    ) AS "t8"
+    ) AS "t9"
   ) AS "t13"
   UNION ALL
   SELECT
@@ -81,23 +81,23 @@ FROM (
       FROM (
         SELECT
           'both platforms' AS "company",
-          "t10"."title",
-          "t10"."title_key",
+          "t8"."title",
+          "t8"."title_key",
           CAST(NULL AS TEXT) AS "product_id",
-          "t10"."ratings"
+          "t8"."ratings"
         FROM (
           SELECT
             "t5"."title_key",
             MIN("t5"."title") AS "title",
-            CAST(SUM("t5"."ratings") AS BIGINT) AS "ratings"
+            SUM("t5"."ratings") AS "ratings"
           FROM "t4" AS "t5"
           GROUP BY
             1
-        ) AS "t10"
+        ) AS "t8"
         ORDER BY
-          "t10"."ratings" DESC,
-          "t10"."title" ASC,
-          "t10"."title_key" ASC
+          "t8"."ratings" DESC,
+          "t8"."title" ASC,
+          "t8"."title_key" ASC
         LIMIT 10
       ) AS "t12"
     ) AS "t15"
@@ -106,14 +106,14 @@ FROM (
       *
     FROM (
       SELECT
-        "t9"."company",
-        "t9"."title",
-        "t9"."title_key",
-        "t9"."product_id",
-        "t9"."ratings",
+        "t10"."company",
+        "t10"."title",
+        "t10"."title_key",
+        "t10"."product_id",
+        "t10"."ratings",
         (
           ROW_NUMBER() OVER (
-            ORDER BY "t9"."ratings" DESC, "t9"."title" ASC, "t9"."title_key" ASC, "t9"."product_id" ASC
+            ORDER BY "t10"."ratings" DESC, "t10"."title" ASC, "t10"."title_key" ASC, "t10"."product_id" ASC
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) - 1
         ) + 1 AS "rank"
@@ -133,7 +133,7 @@ FROM (
           "t5"."title_key" ASC,
           "t5"."product_id" ASC
         LIMIT 10
-      ) AS "t9"
+      ) AS "t10"
     ) AS "t14"
   ) AS "t16"
 ) AS "t17"

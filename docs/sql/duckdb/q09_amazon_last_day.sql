@@ -16,7 +16,7 @@ FROM (
     SELECT
       MAX("t14"."time_key") AS "last_key",
       COUNT(*) AS "films",
-      COALESCE(CAST(SUM("t14"."ratings") AS BIGINT), 0) AS "ratings"
+      COALESCE(SUM("t14"."ratings"), 0) AS "ratings"
     FROM (
       SELECT
         "t13"."product_key",
@@ -45,7 +45,7 @@ FROM (
             "t10"."product_key",
             MAX("t10"."time_key") AS "time_key",
             COUNT(*) AS "ratings",
-            CAST(SUM("t10"."star_rating") AS BIGINT) AS "stars"
+            SUM("t10"."star_rating") AS "stars"
           FROM (
             SELECT
               *

@@ -54,7 +54,7 @@ FROM (
           "t8"."product_key",
           MAX("t8"."time_key") AS "time_key",
           COUNT(*) AS "ratings",
-          CAST(SUM("t8"."star_rating") AS BIGINT) AS "stars"
+          SUM("t8"."star_rating") AS "stars"
         FROM (
           SELECT
             *

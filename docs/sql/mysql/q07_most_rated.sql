@@ -30,14 +30,14 @@ FROM (
     *
   FROM (
     SELECT
-      `t8`.`company`,
-      `t8`.`title`,
-      `t8`.`title_key`,
-      `t8`.`product_id`,
-      `t8`.`ratings`,
+      `t9`.`company`,
+      `t9`.`title`,
+      `t9`.`title_key`,
+      `t9`.`product_id`,
+      `t9`.`ratings`,
       (
         ROW_NUMBER() OVER (
-          ORDER BY `t8`.`ratings` DESC, CASE WHEN `t8`.`title` IS NULL THEN 1 ELSE 0 END, `t8`.`title` ASC, CASE WHEN `t8`.`title_key` IS NULL THEN 1 ELSE 0 END, `t8`.`title_key` ASC, CASE WHEN `t8`.`product_id` IS NULL THEN 1 ELSE 0 END, `t8`.`product_id` ASC
+          ORDER BY `t9`.`ratings` DESC, CASE WHEN `t9`.`title` IS NULL THEN 1 ELSE 0 END, `t9`.`title` ASC, CASE WHEN `t9`.`title_key` IS NULL THEN 1 ELSE 0 END, `t9`.`title_key` ASC, CASE WHEN `t9`.`product_id` IS NULL THEN 1 ELSE 0 END, `t9`.`product_id` ASC
         ) - 1
       ) + 1 AS `rank`
     FROM (
@@ -56,7 +56,7 @@ FROM (
         CASE WHEN `t5`.`title_key` IS NULL THEN 1 ELSE 0 END, `t5`.`title_key` ASC,
         CASE WHEN `t5`.`product_id` IS NULL THEN 1 ELSE 0 END, `t5`.`product_id` ASC
       LIMIT 10
-    ) AS `t8`
+    ) AS `t9`
   ) AS `t13`
   UNION ALL
   SELECT
@@ -79,23 +79,23 @@ FROM (
       FROM (
         SELECT
           'both platforms' AS `company`,
-          `t10`.`title`,
-          `t10`.`title_key`,
+          `t8`.`title`,
+          `t8`.`title_key`,
           NULL AS `product_id`,
-          `t10`.`ratings`
+          `t8`.`ratings`
         FROM (
           SELECT
             `t5`.`title_key`,
             MIN(`t5`.`title`) AS `title`,
-            CAST(SUM(`t5`.`ratings`) AS SIGNED) AS `ratings`
+            SUM(`t5`.`ratings`) AS `ratings`
           FROM `t4` AS `t5`
           GROUP BY
             1
-        ) AS `t10`
+        ) AS `t8`
         ORDER BY
-          `t10`.`ratings` DESC,
-          CASE WHEN `t10`.`title` IS NULL THEN 1 ELSE 0 END, `t10`.`title` ASC,
-          CASE WHEN `t10`.`title_key` IS NULL THEN 1 ELSE 0 END, `t10`.`title_key` ASC
+          `t8`.`ratings` DESC,
+          CASE WHEN `t8`.`title` IS NULL THEN 1 ELSE 0 END, `t8`.`title` ASC,
+          CASE WHEN `t8`.`title_key` IS NULL THEN 1 ELSE 0 END, `t8`.`title_key` ASC
         LIMIT 10
       ) AS `t12`
     ) AS `t15`
@@ -104,14 +104,14 @@ FROM (
       *
     FROM (
       SELECT
-        `t9`.`company`,
-        `t9`.`title`,
-        `t9`.`title_key`,
-        `t9`.`product_id`,
-        `t9`.`ratings`,
+        `t10`.`company`,
+        `t10`.`title`,
+        `t10`.`title_key`,
+        `t10`.`product_id`,
+        `t10`.`ratings`,
         (
           ROW_NUMBER() OVER (
-            ORDER BY `t9`.`ratings` DESC, CASE WHEN `t9`.`title` IS NULL THEN 1 ELSE 0 END, `t9`.`title` ASC, CASE WHEN `t9`.`title_key` IS NULL THEN 1 ELSE 0 END, `t9`.`title_key` ASC, CASE WHEN `t9`.`product_id` IS NULL THEN 1 ELSE 0 END, `t9`.`product_id` ASC
+            ORDER BY `t10`.`ratings` DESC, CASE WHEN `t10`.`title` IS NULL THEN 1 ELSE 0 END, `t10`.`title` ASC, CASE WHEN `t10`.`title_key` IS NULL THEN 1 ELSE 0 END, `t10`.`title_key` ASC, CASE WHEN `t10`.`product_id` IS NULL THEN 1 ELSE 0 END, `t10`.`product_id` ASC
           ) - 1
         ) + 1 AS `rank`
       FROM (
@@ -130,7 +130,7 @@ FROM (
           CASE WHEN `t5`.`title_key` IS NULL THEN 1 ELSE 0 END, `t5`.`title_key` ASC,
           CASE WHEN `t5`.`product_id` IS NULL THEN 1 ELSE 0 END, `t5`.`product_id` ASC
         LIMIT 10
-      ) AS `t9`
+      ) AS `t10`
     ) AS `t14`
   ) AS `t16`
 ) AS `t17`

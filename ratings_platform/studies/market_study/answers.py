@@ -19,7 +19,6 @@ import ibis.expr.types as ir
 
 from ratings_platform.schema.models import Question
 from ratings_platform.schema.tables import Column, Table
-from ratings_platform.studies.market_study.models import total
 from ratings_platform.studies.market_study.tables import AMAZON, COMPANIES, NETFLIX
 
 _BEST_RATED_ROWS = 100
@@ -56,7 +55,7 @@ def _on_last_day(company: str, fact_rating: ir.Table, dim_product: ir.Table, pro
     last = product_totals.semi_join(products, "product_key").last_time_key.max().as_scalar()
     that_day = fact_rating.filter(fact_rating.time_key == last)
     figures = that_day.group_by("product_key").agg(
-        time_key=that_day.time_key.max(), ratings=that_day.count(), stars=total(that_day.star_rating)
+        time_key=that_day.time_key.max(), ratings=that_day.count(), stars=that_day.star_rating.sum()
     )
     named = figures.join(products, "product_key")
     return named.mutate(mean=_ratio(named.stars, named.ratings))
@@ -148,7 +147,7 @@ def _best_rated_only_on(
 
 def most_rated(product_totals: ir.Table, dim_product: ir.Table) -> ir.Table:
     products = product_totals.join(dim_product, "product_key")
-    by_key = products.group_by("title_key").agg(title=products.title.min(), ratings=total(products.ratings))
+    by_key = products.group_by("title_key").agg(title=products.title.min(), ratings=products.ratings.sum())
     by_key = by_key.mutate(company=ibis.literal(_EVERYWHERE), product_id=ibis.null("string"))
     columns = ("company", "title", "title_key", "product_id", "ratings")
     scopes = [by_key, *(_products_of(products, company) for company in COMPANIES)]
@@ -177,7 +176,7 @@ def _last_day(
     company: str, fact_rating: ir.Table, dim_product: ir.Table, product_totals: ir.Table, dim_time: ir.Table
 ) -> ir.Table:
     films = _on_last_day(company, fact_rating, dim_product, product_totals)
-    totals = films.agg(last_key=films.time_key.max(), films=films.count(), ratings=total(films.ratings).fill_null(0))
+    totals = films.agg(last_key=films.time_key.max(), films=films.count(), ratings=films.ratings.sum().fill_null(0))
     dated = totals.left_join(dim_time, totals.last_key == dim_time.time_key)
     return dated.select("date", "films", "ratings", company=ibis.literal(company))
 

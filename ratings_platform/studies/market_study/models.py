@@ -12,8 +12,6 @@ from __future__ import annotations
 from datetime import date
 
 import ibis
-import ibis.expr.datatypes as dt
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from ratings_platform.schema.models import Model
@@ -71,7 +69,7 @@ def _ratings_of(bronze: ir.Table, company: str) -> ir.Table:
         star_rating=bronze.star_rating,
         review_date=bronze.review_date,
         company=ibis.literal(company),
-        year=_int32(bronze.review_date.year()),
+        year=bronze.review_date.year(),
     )
 
 
@@ -83,7 +81,7 @@ def product_keys(movies: ir.Table, product_keys: ir.Table) -> ir.Table:
         "company", "product_id", place=ibis.row_number().over(order_by=[new.company, new.product_id]) + 1
     ).cross_join(last)
     added = numbered.select(
-        product_key=_int32(numbered.last + numbered.place),
+        product_key=numbered.last + numbered.place,
         company=numbered.company,
         product_id=numbered.product_id,
     )
@@ -100,14 +98,14 @@ def dim_time() -> ir.Table:
     return numbers.select(
         time_key=_time_key(day),
         date=day,
-        year=_int32(day.year()),
-        semester=_int32((month > 6).ifelse(2, 1)),
-        quarter=_int32(day.quarter()),
-        month=_int32(month),
+        year=day.year(),
+        semester=(month > 6).ifelse(2, 1),
+        quarter=day.quarter(),
+        month=month,
         month_name=month.cases(*enumerate(_MONTHS, 1)),
         month_abbr=month.cases(*((n, name[:3]) for n, name in enumerate(_MONTHS, 1))),
-        day=_int32(day.day()),
-        day_of_week=_int32(day_of_week),
+        day=day.day(),
+        day_of_week=day_of_week,
         day_name=day_of_week.cases(*enumerate(_DAYS, 1)),
         day_abbr=day_of_week.cases(*((n, name[:3]) for n, name in enumerate(_DAYS, 1))),
         is_weekend=day_of_week.isin([1, 7]),
@@ -130,8 +128,8 @@ def product_totals(fact_rating: ir.Table) -> ir.Table:
     stars = fact_rating.star_rating
     return fact_rating.group_by("product_key").agg(
         ratings=fact_rating.count(),
-        stars=total(stars),
-        liked=total((stars >= 4).cast("int8")),
+        stars=stars.sum(),
+        liked=(stars >= 4).sum(),
         last_time_key=fact_rating.time_key.max(),
     )
 
@@ -161,17 +159,7 @@ def _stacked(upper: ir.Table, lower: ir.Table) -> ir.Table:
 
 
 def _time_key(day: ir.DateValue) -> ir.IntegerValue:
-    return _int32(day.year() * 10_000 + day.month() * 100 + day.day())
-
-
-def _int32(number: ir.IntegerValue) -> ir.IntegerValue:
-    """As a 32-bit number. Ibis takes parts of dates for one and leaves out such a cast; DuckDB's have 64 bits."""
-    return ops.Cast(number, dt.int32).to_expr()
-
-
-def total(numbers: ir.IntegerColumn) -> ir.IntegerScalar:
-    """A sum as a 64-bit number. Ibis takes every sum for one and leaves out such a cast; DuckDB's has 128 bits."""
-    return ops.Cast(numbers.sum(), dt.int64).to_expr()
+    return day.year() * 10_000 + day.month() * 100 + day.day()
 
 
 SILVER = (Model(t.MOVIES, movies), Model(t.RATINGS, ratings, conserves=("ratings_netflix", "ratings_amazon")))

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ratings_platform.schema.models import Question
+from ratings_platform.schema.scans import stored_sql
 from ratings_platform.studies.market_study import tables as t
 from ratings_platform.studies.market_study.answers import QUESTIONS
 from ratings_platform.studies.market_study.models import GOLD
@@ -141,7 +142,7 @@ def test_answers_hold_their_declared_key_and_types(question: Question) -> None:
     products, facts = DATA["many products"]
     con = connect(products, facts)
     sql = str(ibis.to_sql(expression(question), dialect="duckdb"))
-    stored = [(name, kind) for name, kind, *_ in con.raw_sql(f"describe {sql}").fetchall()]
+    stored = [(name, kind) for name, kind, *_ in con.raw_sql(f"describe {stored_sql(sql, question.table)}").fetchall()]
     assert stored == [(c.name, DUCKDB_TYPES[c.type]) for c in question.table.columns]
     found = con.to_pyarrow(expression(question)).to_pylist()
     keys = [tuple(row[k] for k in question.table.key) for row in found]

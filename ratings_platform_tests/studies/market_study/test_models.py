@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ratings_platform.schema.models import Model
+from ratings_platform.schema.scans import stored_sql
 from ratings_platform.schema.tables import Table
 from ratings_platform.studies.market_study import tables as t
 from ratings_platform.studies.market_study.models import GOLD, SILVER
@@ -226,12 +227,12 @@ def test_dim_time_has_the_leap_days_and_no_others() -> None:
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_the_engine_gives_the_declared_types(model: Model) -> None:
-    """What DuckDB itself would store, before anything casts it to the schema."""
+    """Of what the files hold."""
     con = ibis.duckdb.connect()
     for name in model.inputs:
         con.create_table(name, schema=TABLES[name].ibis_schema)
     sql = str(ibis.to_sql(model.expression(TABLES, {}), dialect="duckdb"))
-    stored = [(name, kind) for name, kind, *_ in con.raw_sql(f"describe {sql}").fetchall()]
+    stored = [(name, kind) for name, kind, *_ in con.raw_sql(f"describe {stored_sql(sql, model.table)}").fetchall()]
     assert stored == [(c.name, DUCKDB_TYPES[c.type]) for c in model.table.columns]
 
 
