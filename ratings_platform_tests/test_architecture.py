@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "schema": (),
     "settings": ("schema",),
     "scratch": (),
-    **dict.fromkeys(STORES, ("schema",)),
+    "duckdb_session": (),
+    **dict.fromkeys(STORES, ("schema", "duckdb_session")),
     "orchestration": (*STORES, "schema", "settings", "scratch"),
     "answering": (*STORES, "schema", "settings", "scratch"),
     "studies": ("schema",),
@@ -135,6 +136,13 @@ def dynamic_imports(module: Module) -> list[str]:
     return re.findall(r"\bimport_module\b|\b__import__\b", module.source)
 
 
+def duckdb_sessions(module: Module) -> list[str]:
+    """Opened elsewhere they would lack what results rest on."""
+    if module.name == "duckdb_session":
+        return []
+    return re.findall(r"\bduckdb\.(?:connect|sql|query|execute)\b|\bfrom duckdb import\b", module.source)
+
+
 def absolute_paths(module: Module) -> list[str]:
     texts = [n.value for n in ast.walk(ast.parse(module.source)) if isinstance(n, ast.Constant)]
     pattern = re.compile(r"(?:^|[\s'\"`=:(])/(?:home|root|usr|var|opt|etc|mnt|tmp|srv|Users|work)\b|\b[A-Z]:\\")
@@ -146,7 +154,15 @@ def missing_signposts(module: Module) -> list[str]:
     return [words for words in ("Belongs here: ", "Does not belong here: ") if words not in text]
 
 
-RULES = (wrong_directions, dagster_imports, environment_reads, dynamic_imports, absolute_paths, missing_signposts)
+RULES = (
+    wrong_directions,
+    dagster_imports,
+    environment_reads,
+    dynamic_imports,
+    duckdb_sessions,
+    absolute_paths,
+    missing_signposts,
+)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -180,6 +196,8 @@ def test_the_kernel_has_no_word_of_a_study() -> None:
         (environment_reads, "lake.x", "from os import getenv"),
         (environment_reads, "sources.kaggle", "import os\nos.environ['KAGGLE_KEY']"),
         (dynamic_imports, "lake.x", "importlib.import_module('dagster')"),
+        (duckdb_sessions, "warehouse.x", "with duckdb.connect() as session: pass"),
+        (duckdb_sessions, "studies.a.models", "from duckdb import sql"),
         (absolute_paths, "lake.x", "HOME = '/home/me'"),
         (absolute_paths, "lake.x", "url = f'file:{a} /var/lib'"),
         (missing_signposts, "lake.x", '"""Belongs here: all."""'),

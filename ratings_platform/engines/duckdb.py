@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 import polars as pl
 import pyarrow as pa
 
+from ratings_platform.duckdb_session import open_session
 from ratings_platform.engines import text
 from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
@@ -40,9 +41,11 @@ class DuckDBEngine:
 
     def __init__(self, memory_limit: str, temp_directory: Path, local: Callable[[Scan], Scan] = lambda scan: scan):
         self._local = local
-        self._config: dict[str, str | bool | int | float | list[str]] = {
+        self._settings: dict[str, str | bool] = {
             "memory_limit": memory_limit,
             "temp_directory": str(temp_directory),
+            # Rows are written in the order of the inputs: equal inputs give equal files.
+            "preserve_insertion_order": True,
         }
 
     def rows(self, expr: ir.Expr, scans: Mapping[str, Scan]) -> pa.Table:
@@ -115,10 +118,8 @@ class DuckDBEngine:
 
     @cached_property
     def _instance(self) -> duckdb.DuckDBPyConnection:
-        """An empty database in memory. Rows are written in the order of the inputs: equal inputs give equal files."""
-        connection = duckdb.connect(config=self._config)
-        connection.execute("set preserve_insertion_order = true; set timezone = 'UTC'")
-        return connection
+        """An empty database in memory."""
+        return open_session(self._settings)
 
 
 def _version(table: Table) -> str:

@@ -15,6 +15,7 @@ import duckdb
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from ratings_platform.duckdb_session import open_session
 from ratings_platform.schema.ddl import comments, create_table
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan, readable_size
@@ -143,9 +144,7 @@ class DuckDBWarehouse:
         wait, self._waited_in_vain = 0.0 if self._waited_in_vain else self._lock_wait, True
         try:
             with _patiently(
-                lambda: duckdb.connect(
-                    str(self.path), read_only=read_only, config={"memory_limit": self._memory_limit}
-                ),
+                lambda: open_session({"memory_limit": self._memory_limit}, self.path, read_only=read_only),
                 self.path,
                 wait,
             ) as connection:

@@ -20,6 +20,7 @@ import ibis.expr.datatypes as dt
 import pymysql
 from pymysql.constants import CR
 
+from ratings_platform.duckdb_session import open_session
 from ratings_platform.schema.ddl import mysql_name
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan
@@ -144,7 +145,7 @@ def _refused(scan: Scan, words: str) -> PlatformError:
 def _lake(scan: Scan, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB to read the lake with; the order of rows means nothing."""
     try:
-        with duckdb.connect(config={"memory_limit": memory_limit, "preserve_insertion_order": "false"}) as connection:
+        with open_session({"memory_limit": memory_limit, "preserve_insertion_order": False}) as connection:
             yield connection
     except duckdb.Error as error:
         raise PlatformError(
@@ -160,9 +161,12 @@ def _select(scan: Scan) -> str:
 
 
 def _as_mysql_reads(table: Table, name: str) -> str:
-    """MySQL's BOOLEAN is a small number."""
-    if isinstance(table.ibis_schema[name], dt.Boolean):
+    """MySQL's BOOLEAN is a small number, and its DATETIME knows no time zone: a moment is then the one in UTC."""
+    dtype = table.ibis_schema[name]
+    if isinstance(dtype, dt.Boolean):
         return f"cast({quoted(name)} as tinyint) as {quoted(name)}"
+    if isinstance(dtype, dt.Timestamp) and dtype.timezone:
+        return f"cast({quoted(name)} as timestamp) as {quoted(name)}"
     return quoted(name)
 
 
