@@ -33,11 +33,12 @@ class Warehouse(Protocol):
     def load(self, table: Table, scan: Scan, years: Sequence[int] | None = None) -> int:
         """Replace a table by the rows of a scan, or some `years` of a partitioned one; returns rows loaded.
 
-        A reader sees each table, or each year of a partitioned one, as it was before or as it is after.
+        Other years that the scan has are left alone. A reader sees each table, or each year of a partitioned one, as it
+        was before or as it is after.
         """
 
     def rows(self, expr: ir.Expr) -> pa.Table:
-        """A small result, asked of the warehouse's own tables."""
+        """A small result, asked of the warehouse's own tables, with the expression's types."""
 
     def query(self, sql: str) -> pa.Table:
         """A small result of SQL in the warehouse's own dialect."""

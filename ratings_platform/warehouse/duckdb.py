@@ -19,8 +19,9 @@ from ratings_platform.duckdb_session import open_session
 from ratings_platform.schema.ddl import comments, create_table
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan, readable_size
+from ratings_platform.schema.partitions import has_years
 from ratings_platform.schema.scans import duckdb_types, scan_sql
-from ratings_platform.schema.sql import compiled, quoted
+from ratings_platform.schema.sql import compiled, quoted, result_schema
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
 
@@ -53,6 +54,10 @@ class DuckDBWarehouse:
 
         One transaction: readers and later runs see all of it or nothing.
         """
+        if years is not None:
+            if table.partition_by is None:
+                raise ValueError(f"table {table.path} is not cut by year")
+            scan = scan.of_years(years)
         with self._connect() as connection:
             connection.execute("begin")
             present = self._columns(connection, table)
@@ -62,17 +67,15 @@ class DuckDBWarehouse:
                     connection.execute(statement)
             else:
                 self._refuse_drift(table, present)
-                span = ", ".join(str(int(year)) for year in years)
-                connection.execute(
-                    f"delete from {quoted(table.name)} where {quoted(table.partition_by or '')} in ({span})"
-                )
+                replaced = has_years(quoted(table.partition_by or ""), years)
+                connection.execute(f"delete from {quoted(table.name)} where {replaced}")
             loaded = connection.execute(f"insert into {quoted(table.name)} {scan_sql(scan)}").fetchone()
             connection.execute("commit")
         return int(loaded[0]) if loaded else 0
 
     def rows(self, expr: ir.Expr) -> pa.Table:
-        """A small result, asked of the warehouse's own tables."""
-        return self.query(compiled(expr))
+        """A small result, asked of the warehouse's own tables, with the expression's types."""
+        return self.query(compiled(expr)).cast(result_schema(expr))
 
     def query(self, sql: str) -> pa.Table:
         with self._connect(read_only=True) as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import pyarrow as pa
 import pytest
 
 from ratings_platform.schema.errors import PlatformError
@@ -46,6 +47,23 @@ def test_years_can_be_the_first_that_is_loaded(warehouse: DuckDBWarehouse, tmp_p
     assert content(warehouse) == as_marks(*OLD)
 
 
+@pytest.mark.parametrize("years", [[2001], [2001, 2003]], ids=["one", "two"])
+def test_other_years_of_a_scan_are_left_alone(warehouse: DuckDBWarehouse, tmp_path: Path, years: list[int]) -> None:
+    """Whether the table is there or not."""
+    whole, chosen = scan(tmp_path, OLD), [row for row in OLD if row[2].year in years]
+    for _ in range(2):
+        assert warehouse.load(MARKS, whole, years) == len(chosen)
+        assert content(warehouse) == as_marks(*chosen)
+    warehouse.load(MARKS, whole)
+    assert warehouse.load(MARKS, whole, years) == len(chosen)
+    assert content(warehouse) == as_marks(*OLD)
+
+
+def test_a_table_that_is_not_cut_by_year_has_no_years_to_load(warehouse: DuckDBWarehouse) -> None:
+    with pytest.raises(ValueError, match="bronze/readings is not cut by year"):
+        warehouse.load(READINGS, Scan(READINGS, "nowhere", ()), [2001])
+
+
 def test_a_table_without_rows_is_there(warehouse: DuckDBWarehouse) -> None:
     assert warehouse.load(MARKS, Scan(MARKS, "nowhere", ())) == 0
     assert content(warehouse) == []
@@ -53,7 +71,9 @@ def test_a_table_without_rows_is_there(warehouse: DuckDBWarehouse) -> None:
 
 def test_questions_are_asked_of_its_own_tables(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
     warehouse.load(MARKS, scan(tmp_path, OLD))
-    assert warehouse.rows(MARKS.unbound().aggregate(n=ibis._.stars.sum())).to_pylist() == [{"n": 6}]
+    found = warehouse.rows(MARKS.unbound().aggregate(n=ibis._.stars.sum(), year=ibis._.day.max().year()))
+    assert found.to_pylist() == [{"n": 6, "year": 2003}]
+    assert found.schema.types == [pa.int64(), pa.int32()]
     assert warehouse.columns(MARKS) == {"name": "VARCHAR", "stars": "TINYINT", "day": "DATE", "year": "INTEGER"}
     assert warehouse.columns(READINGS) == {}
 
