@@ -155,18 +155,19 @@ class CheckFactory:
 
     def _reconciled(self, reconciliation: Reconciliation) -> Check:
         tables = self.study.tables
-        found, expected = (
-            Model(reconciliation.table, build) for build in (reconciliation.found, reconciliation.expected)
-        )
-
-        def rows(platform: Platform, model: Model, years: Years) -> list[dict[str, Any]]:
-            expr = model.build(*(tables[name].unbound() for name in model.inputs))
-            scans = {name: _scan(platform, tables[name], years) for name in model.inputs}
-            return sorted(platform.engine.rows(expr, scans).to_pylist(), key=str)
+        sides = {
+            side: Model(reconciliation.table, build)
+            for side, build in (("found", reconciliation.found), ("expected", reconciliation.expected))
+        }
 
         def run(platform: Platform, years: Years) -> Found:
-            here, there = rows(platform, found, years), rows(platform, expected, years)
-            return here == there, {"found": _table(here), "expected": _table(there)}
+            scans = {name: _scan(platform, tables[name], years) for model in sides.values() for name in model.inputs}
+            asked = {side: model.built(tables, self.values) for side, model in sides.items()}
+            rows = {
+                side: sorted(found.to_pylist(), key=str)
+                for side, found in platform.engine.many_rows(asked, scans).items()
+            }
+            return rows["found"] == rows["expected"], {side: _table(found) for side, found in rows.items()}
 
         severity = dg.AssetCheckSeverity.ERROR if reconciliation.blocking else dg.AssetCheckSeverity.WARN
         return Check(reconciliation.name, reconciliation.description, run, severity)

@@ -79,10 +79,13 @@ class Model:
         found = self._typed(tables, settings)
         return found.order_by(*self.table.key) if self.table.key else found
 
+    def built(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
+        """What the function itself gives over unbound tables."""
+        given = {name: settings[name] for name in self.settings}
+        return self.build(*(tables[name].unbound() for name in self.inputs), **given)
+
     def _typed(self, tables: Mapping[str, Table], settings: Mapping[str, float]) -> ir.Table:
-        found = self.build(
-            *(tables[name].unbound() for name in self.inputs), **{name: settings[name] for name in self.settings}
-        )
+        found = self.built(tables, settings)
         want = self.table.ibis_schema
         return found.select(**{name: found[name].cast(dtype(nullable=True)) for name, dtype in want.items()})
 

@@ -61,7 +61,7 @@ class Ingest:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A check that two small results are equal: `found` and `expected`, from functions with table names as parameters.
+    """A check that two small results are equal: `found` and `expected`, from functions with parameters as models have.
 
     It stands on `table`, whose rows it vouches for; unless `blocking`, it only warns.
     """

@@ -7,10 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from ratings_platform.orchestration.checks import CheckFactory
+from ratings_platform.orchestration.resources import Platform
+from ratings_platform.schema.study import Reconciliation
+from ratings_platform.studies.market_study.tables import DIM_TIME
 from ratings_platform_tests.conftest import Built
 from ratings_platform_tests.orchestration.stand import (
     Stand,
@@ -190,6 +196,21 @@ def test_totals_per_company(stand: Stand) -> None:
     stand.spoil("gold/fact_rating", lambda rows: _replace(rows, "star_rating", _other_star), year=2005)
     said = _only(stand, "gold/fact_rating: totals_per_company")
     assert "| Netflix | 2400 |" in said
+
+
+@pytest.mark.parametrize(("weight", "passed"), [(7.0, True), (8.0, False)], ids=["right", "wrong"])
+def test_a_reconciliation_may_ask_for_settings(stand: Stand, weight: float, passed: bool) -> None:
+    def found(dim_time: ir.Table, *, bayesian_weight: float) -> ir.Table:
+        return dim_time.filter(dim_time.day_of_week == ibis.literal(bayesian_weight, "float64")).agg(
+            days=ibis._.count()
+        )
+
+    def saturdays(dim_time: ir.Table) -> ir.Table:
+        return dim_time.filter(dim_time.day_name == "Saturday").agg(days=ibis._.count())
+
+    reconciliation = Reconciliation("saturdays", "As many as there are.", DIM_TIME, found, saturdays)
+    check = CheckFactory(stand.study, {"bayesian_weight": weight}, 0.01)._reconciled(reconciliation)
+    assert check.run(Platform.of(stand.settings), None)[0] is passed
 
 
 def test_same_rows_as_lake(stand: Stand) -> None:

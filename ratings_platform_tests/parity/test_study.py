@@ -297,7 +297,7 @@ def test_what_checks_and_pictures_ask_is_the_same(made: Made, engines: Mapping[s
     scans = made("duckdb", "everything")
     asked = [Model(r.table, build) for r in STUDY.reconciliations for build in (r.found, r.expected)]
     for model in asked:
-        expr = model.build(*(TABLES[name].unbound() for name in model.inputs))
+        expr = model.built(TABLES, VALUES)
         read = {name: scans[name] for name in model.inputs}
         found, wanted = (engines[kind].rows(expr, read) for kind in reversed(KINDS))
         assert found.schema == wanted.schema
