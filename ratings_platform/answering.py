@@ -11,7 +11,6 @@ import io
 import json
 import textwrap
 from collections.abc import Sequence
-from datetime import date
 from functools import cache
 from typing import Any
 
@@ -22,6 +21,7 @@ import pyarrow as pa
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.storage import Storage, open_storage
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.schema import markdown
 from ratings_platform.schema.documents import data_dictionary
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan
@@ -140,27 +140,14 @@ def _csv(found: dict[str, pa.Table]) -> str:
 
 
 def _markdown(question: Question, rows: pa.Table) -> str:
-    lines = [f"## {question.question}", question.definition, ""]
-    lines += [_row(rows.column_names), _row(["---"] * rows.num_columns)]
-    lines += [_row([shown(value) for value in row.values()]) for row in rows.to_pylist()]
-    return "\n".join(lines)
+    listed = markdown.table(rows.column_names, readable(rows, question.table))
+    return f"## {question.question}\n{question.definition}\n\n{listed}"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def shown(value: Any, column: str = "") -> str:
-    """A value as people read it: thousands apart in counts, four digits after the point, ISO dates."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | date):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:,.4f}"
-    if isinstance(value, int) and not column.endswith(("_id", "_key", "year", "year_released", "release_year")):
-        return f"{value:,}"
-    return str(value)
+def readable(rows: pa.Table, table: Table | None = None) -> list[list[str]]:
+    """Cells as people read them; a table's declaration tells which numbers are none to count with."""
+    labels = table.labels if table else frozenset()
+    return [[markdown.shown(value, label=name in labels) for name, value in row.items()] for row in rows.to_pylist()]
 
 
 def lake(settings: Settings) -> Storage:

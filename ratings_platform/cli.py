@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ratings_platform.lake.tables import LakeTable
     from ratings_platform.orchestration.running import Outcome, Progress
     from ratings_platform.schema.study import Study
+    from ratings_platform.schema.tables import Table
     from ratings_platform.settings import Settings
     from ratings_platform.warehouse.mysql import MySQLWarehouse
 
@@ -213,12 +214,13 @@ def rejects(
     """Show which lines were refused, and why."""
     from ratings_platform import answering
 
-    counts, listed = answering.rejects(*_open(study), rows or None)
+    found, settings = _open(study)
+    counts, listed = answering.rejects(found, settings, rows or None)
     if not counts.num_rows:
         print("no row was rejected")
         return
     _print_rows(counts)
-    _print_rows(listed)
+    _print_rows(listed, found.rejects)
     total = sum(counts["rows"].to_pylist())
     if listed.num_rows < total:
         print(f"{listed.num_rows:,} of {total:,} rows shown; --rows 0 shows all")
@@ -504,17 +506,17 @@ def _print_answers(study: Study, settings: Settings, form: str = "table", limit:
         )
         console.print(question.definition, style="dim", highlight=False, markup=False)
         answer = found[question.table.name]
-        _print_rows(answer.slice(0, limit or None))
+        _print_rows(answer.slice(0, limit or None), question.table)
         if limit and answer.num_rows > limit:
             console.print(f"… and {answer.num_rows - limit:,} more: ratings-platform answers --rows 0", style="dim")
 
 
-def _print_rows(rows: pa.Table) -> None:
-    from ratings_platform.answering import shown
+def _print_rows(rows: pa.Table, table: Table | None = None) -> None:
+    """Rows of a declared table, or others."""
+    from ratings_platform.answering import readable
 
-    names = rows.column_names
     numbers = {i for i, field in enumerate(rows.schema) if str(field.type).startswith(("int", "double", "float"))}
-    _print_table(names, [[shown(v, n) for n, v in row.items()] for row in rows.to_pylist()], numbers)
+    _print_table(rows.column_names, readable(rows, table), numbers)
 
 
 def _print_table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Container[int]) -> None:

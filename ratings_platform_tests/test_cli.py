@@ -21,7 +21,7 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from ratings_platform import answering
+from ratings_platform import answering, cli
 from ratings_platform.cli import invoke
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built, environment
@@ -262,6 +262,30 @@ def test_missing_values_and_awkward_titles() -> None:
     assert f'|  | Said "no", \\| twice | {blank.strip()}'.split() == next(
         line.split() for line in answering.written(STUDY, found, "markdown").splitlines() if "Said" in line
     )
+
+
+ODD_ANSWERS = {
+    "q04_release_years": ({"rank": 1, "year_released": 2004, "films": 1436}, "1 2004 1,436"),
+    "i3_fewest_films": ({"rank": 1, "year_released": 1896, "films": 1000}, "1 1896 1,000"),
+    "i6_busiest_customers": ({"rank": 1, "customer_id": 305344, "ratings": 17651}, "1 305344 17,651"),
+}
+
+
+def test_years_and_ids_are_written_as_they_are_and_counts_readably(capsys: pytest.CaptureFixture[str]) -> None:
+    for question in (q for q in STUDY.questions if q.table.name in ODD_ANSWERS):
+        row, text = ODD_ANSWERS[question.table.name]
+        rows = pa.Table.from_pylist([row], question.table.arrow_schema)
+        everything = {q.table.name: q.table.arrow_schema.empty_table() for q in STUDY.questions}
+        written = answering.written(STUDY, everything | {question.table.name: rows}, "markdown")
+        assert f"| {text.replace(' ', ' | ')} |" in written.splitlines()
+        cli._print_rows(rows, question.table)
+        assert capsys.readouterr().out.splitlines()[-1].split() == text.split()
+
+
+def test_lines_of_rejects_are_written_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"table": "t", "file": "f", "line": 123456, "reason": "none", "raw": "x"}
+    cli._print_rows(pa.Table.from_pylist([row], STUDY.rejects.arrow_schema), STUDY.rejects)
+    assert "123456" in capsys.readouterr().out
 
 
 def test_an_unknown_format(call: Call) -> None:

@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.schema.lineage import column_lineage
+from ratings_platform.schema.markdown import shown, table
 from ratings_platform.schema.tables import Column, Table
 
 PREVIEW_ROWS = 10
@@ -63,28 +64,20 @@ def identity_lineage(table: Table, source: Table) -> dg.TableColumnLineage:
 
 
 def markdown(rows: pa.Table, limit: int | None = None) -> str:
-    """A small result as a Markdown table, numbers readable."""
+    """A small result as a Markdown table: whole numbers as they are, long texts cut."""
     return markdown_of(rows.slice(0, limit).to_pylist(), rows.column_names, rows.num_rows)
 
 
 def markdown_of(records: Sequence[Mapping[str, Any]], columns: Sequence[str], of: int | None = None) -> str:
     """The named columns of some records, which are all or the first ones `of` so many, as a Markdown table."""
-    lines = [_row(columns), _row(["---"] * len(columns))]
-    lines += [_row([cell(record[name]) for name in columns]) for record in records]
-    if of is not None and len(records) < of:
-        lines.append(f"\n… and {of - len(records):,} more rows")
-    return "\n".join(lines)
+    text = table(columns, ([cell(record[name]) for name in columns] for record in records))
+    more = (of or 0) - len(records)
+    return f"{text}\n\n… and {more:,} more rows" if more > 0 else text
 
 
 def cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    text = shown(value, label=True)
     return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
 
 
 def bar_plot(title: str, series: Mapping[str, Mapping[int, int]]) -> dg.MarkdownMetadataValue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from ratings_platform.schema import markdown
 from ratings_platform.schema.models import Question
 from ratings_platform.schema.tables import LAYERS, Column, Table
 
@@ -66,7 +67,7 @@ def _columns(table: Table, lineage: Lineage | None) -> str:
     if lineage is not None:
         head = [*head, "Comes from"]
         rows = [[*row, _origins(lineage[c.name])] for row, c in zip(rows, table.columns, strict=True)]
-    return "\n".join(_row(cells) for cells in (head, ["---"] * len(head), *rows))
+    return markdown.table(head, rows)
 
 
 def _allowed(column: Column) -> str:
@@ -89,12 +90,3 @@ def _codes(names: Sequence[str | int]) -> str:
 
 def _code(name: str | int) -> str:
     return f"`{name}`"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
-def _cell(text: str) -> str:
-    """One line, with bars that do not end the cell (GitHub reads `\\|` so inside code as well)."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -23,6 +23,7 @@ class Column:
     """One column: its name, Ibis type, meaning, and the values it may hold.
 
     `references` names the column that must hold every value of this one, as `table.column`, inside the same study.
+    `label` says of a number that it names something (an id, a year) and counts nothing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     minimum: float | int | str | None = None
     maximum: float | int | str | None = None
     references: str | None = None
+    label: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Table:
     def arrow_schema(self) -> pa.Schema:
         """Every field nullable: Parquet writers differ in what they mark, and the checks prove what is required."""
         return pa.schema([pa.field(f.name, f.type) for f in self.ibis_schema.to_pyarrow()])
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """Columns whose numbers name something: those that are said to, and those that tell or refer to rows."""
+        named = {*self.key, self.partition_by}
+        return frozenset(c.name for c in self.columns if c.label or c.references or c.name in named)
 
     def unbound(self) -> ir.Table:
         """The table as an Ibis expression that is tied to no engine, under its bare name."""

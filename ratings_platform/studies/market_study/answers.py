@@ -246,7 +246,7 @@ _COMPANY = Column("company", "string", "Vendor.", allowed=COMPANIES)
 _RANK = Column("rank", "int64", "Place, from 1.", minimum=1)
 _TITLE = Column("title", "string", "Title of the product.")
 _PRODUCT = Column("product_id", "string", "The vendor's product id.")
-_CUSTOMER = Column("customer_id", "int64", "The vendor's customer id.")
+_CUSTOMER = Column("customer_id", "int64", "The vendor's customer id.", label=True)
 _FILM_OF_DAY = (
     _RANK,
     _TITLE,
@@ -354,7 +354,7 @@ QUESTIONS = (
         "One row per release year.",
         (
             _RANK,
-            Column("year_released", "int32", "Release year.", minimum=1),
+            Column("year_released", "int32", "Release year.", minimum=1, label=True),
             _count("films", "Netflix products released in that year."),
         ),
         ("year_released",),
@@ -469,7 +469,7 @@ QUESTIONS = (
         "One row per place, 9 places.",
         (
             _RANK,
-            Column("year_released", "int32", "Release year.", minimum=1),
+            Column("year_released", "int32", "Release year.", minimum=1, label=True),
             _count("films", "Netflix products released in that year."),
         ),
     ),

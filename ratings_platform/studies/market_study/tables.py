@@ -38,7 +38,7 @@ MOVIES_NETFLIX = Table(
     "One row per film of Netflix's movie_titles.csv, as the vendor wrote it.",
     (
         Column("product_id", "int32", "Netflix's film id.", minimum=1),
-        Column("year", "int32", "Release year; empty where the file says NULL.", nullable=True),
+        Column("year", "int32", "Release year; empty where the file says NULL.", nullable=True, label=True),
         Column("title", "string", "Title, commas and quotes included."),
     ),
     key=("product_id",),
@@ -55,7 +55,7 @@ RATINGS_NETFLIX = Table(
             "Netflix's film id, from the header above the rating.",
             references="movies_netflix.product_id",
         ),
-        Column("customer_id", "int32", "Netflix's customer id.", minimum=1),
+        Column("customer_id", "int32", "Netflix's customer id.", minimum=1, label=True),
         _star_rating(),
         _review_date(),
     ),
@@ -68,12 +68,12 @@ RATINGS_AMAZON = Table(
     "One row per review in Amazon's video review files; a review that stands there twice is kept twice.",
     (
         Column("marketplace", "string", "Country code of the marketplace."),
-        Column("customer_id", "int64", "Amazon's customer id.", minimum=0),
+        Column("customer_id", "int64", "Amazon's customer id.", minimum=0, label=True),
         Column("review_id", "string", "Amazon's review id."),
         Column(
             "product_id", "string", "Amazon's product id (ASIN or ISBN): a text, leading zeros and final X included."
         ),
-        Column("product_parent", "int64", "Amazon's id for all variants of a product.", nullable=True),
+        Column("product_parent", "int64", "Amazon's id for all variants of a product.", nullable=True, label=True),
         Column("product_title", "string", "Title of the product as shown with this review."),
         Column("product_category", "string", "Amazon's category, spelt as in the file."),
         _star_rating(),
@@ -96,7 +96,9 @@ MOVIES = Table(
         Column(
             "product_id", "string", "The vendor's id; with company the key, since vendors may use one id for two films."
         ),
-        Column("year_released", "int32", "Release year; 0 = unknown, as for every Amazon product.", minimum=0),
+        Column(
+            "year_released", "int32", "Release year; 0 = unknown, as for every Amazon product.", minimum=0, label=True
+        ),
         Column(
             "title",
             "string",
@@ -116,7 +118,7 @@ RATINGS = Table(
     "One row per rating, both vendors together.",
     (
         Column("product_id", "string", "The vendor's product id."),
-        Column("customer_id", "int64", "The vendor's customer id; ids of the two vendors are unrelated."),
+        Column("customer_id", "int64", "The vendor's customer id; ids of the two vendors are unrelated.", label=True),
         _star_rating(),
         _review_date(),
         _company(),
@@ -133,7 +135,7 @@ DIM_TIME = Table(
     (
         Column("time_key", "int32", "Surrogate key: the day as the number yyyymmdd."),
         Column("date", "date", "The day.", minimum=_FIRST_DAY, maximum=_LAST_DAY),
-        Column("year", "int32", "Calendar year.", minimum=FIRST_YEAR, maximum=LAST_YEAR),
+        Column("year", "int32", "Calendar year.", minimum=FIRST_YEAR, maximum=LAST_YEAR, label=True),
         Column("semester", "int32", "Half of the year.", minimum=1, maximum=2),
         Column("quarter", "int32", "Quarter of the year.", minimum=1, maximum=4),
         Column("month", "int32", "Month of the year.", minimum=1, maximum=12),
@@ -175,7 +177,7 @@ DIM_PRODUCT = Table(
         _company(),
         Column("title", "string", "Title of the product."),
         Column("title_key", "string", "Title made comparable across vendors."),
-        Column("year_released", "int32", "Release year; 0 = unknown.", minimum=0),
+        Column("year_released", "int32", "Release year; 0 = unknown.", minimum=0, label=True),
     ),
     key=("product_key",),
 )
@@ -187,7 +189,7 @@ FACT_RATING = Table(
     (
         Column("product_key", "int32", "The rated product.", references="dim_product.product_key"),
         Column("time_key", "int32", "The day of the rating.", references="dim_time.time_key"),
-        Column("customer_id", "int64", "The vendor's customer id."),
+        Column("customer_id", "int64", "The vendor's customer id.", label=True),
         _star_rating(),
         _year(),
     ),
@@ -216,7 +218,7 @@ CUSTOMER_TOTALS = Table(
     "One row per customer of a vendor: an aggregate, so that questions on customers need not read all ratings.",
     (
         _company(),
-        Column("customer_id", "int64", "The vendor's customer id."),
+        Column("customer_id", "int64", "The vendor's customer id.", label=True),
         Column("ratings", "int64", "Ratings of the customer.", minimum=1),
     ),
     key=("company", "customer_id"),
