@@ -79,13 +79,15 @@ def test_readers_find_a_whole_manifest_at_any_time(store: RawStore) -> None:
     assert set(seen) <= {len(long), len(short)}
 
 
-def test_writers_at_once_leave_a_whole_manifest_and_nothing_else(store: RawStore, lake: Lake) -> None:
+@pytest.mark.unit
+def test_writers_at_once_leave_a_whole_manifest_and_nothing_else(disk_lake: Lake, tmp_path: Path) -> None:
     """Each saves as a run of its own would: none takes away what another is about to publish."""
+    store = RawStore(disk_lake.storage, tmp_path)
     written = [[{**NEW[0], "bytes": number}] * (1 + 200 * (number % 2)) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda files: [store.save("vendor", files) for _ in range(25)], written))
     assert store.load("vendor") in written
-    assert list(lake.storage.ages("raw")) == ["raw/vendor.json"]
+    assert list(disk_lake.storage.ages("raw")) == ["raw/vendor.json"]
 
 
 @pytest.mark.unit
