@@ -107,8 +107,9 @@ def test_what_is_said_of_years_stays_until_they_are_replaced(lake: Lake) -> None
     assert table.info() == {"run": "all"}
 
 
-def test_writers_at_once_keep_what_each_says_of_its_year(lake: Lake) -> None:
-    table = lake.table(MARKS)
+@pytest.mark.unit
+def test_writers_at_once_keep_what_each_says_of_its_year(disk_lake: Lake) -> None:
+    table = disk_lake.table(MARKS)
     table.publish(put(table, ONE), years=[2001, 2002], by_year={2001: 0, 2002: 0})
 
     def write(row: Row) -> None:
@@ -118,4 +119,4 @@ def test_writers_at_once_keep_what_each_says_of_its_year(lake: Lake) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, ONE))
     assert table.info()["years"] == {"2001": 3, "2002": 3}
-    assert lake.rows(table.scan()) == ONE
+    assert disk_lake.rows(table.scan()) == ONE
