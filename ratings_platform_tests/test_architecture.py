@@ -39,7 +39,7 @@ MAY_IMPORT = {
 STUDY_MAY_IMPORT = {"assets": ("orchestration", "settings"), "settings": ("settings",)}
 
 DAGSTER_ROOMS = ("orchestration", "definitions")
-ENVIRONMENT_READERS = {"settings", "orchestration.running"}
+ENVIRONMENT_READERS = {"settings.declared", "settings.environment", "orchestration.running"}
 DYNAMIC_IMPORTERS = {"definitions", "studies"}
 
 

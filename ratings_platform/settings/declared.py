@@ -1,45 +1,32 @@
-"""The platform's settings: read from the environment and `.env`, checked once, in one place.
+"""Which settings there are: their names, defaults, and what a right value looks like.
 
-Belongs here: every setting, its default, and the errors that teach what a right value looks like. Does not belong
-here: anything that acts on a setting. No other module reads the environment.
+Belongs here: every setting that studies share, and what follows from one. Does not belong here: where values come from
+(`environment`), and anything that acts on a setting.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
-import shlex
-import sys
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ratings_platform.schema.errors import SettingsError
+from ratings_platform.settings.spark_options import options_in_file, options_in_text
 
 PREFIX = "RATINGS_"
 _SCHEME = "duckdb:///"
 # What an address has and a folder has not; of :// a Path keeps so much.
 _ELSEWHERE = ":/"
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][\w.-]*)+/?", re.ASCII)
-_PASSWORD = re.compile(r"://[^/]*@")
 # The ways in which a password may come, in the order in which they are declared.
 _PASSWORDS = ("warehouse_password", "warehouse_password_file", "warehouse_password_secret")
 _SECRET_NAME = re.compile(r"[\w/+=.@!:-]+(#.+)?", re.ASCII)
-# What a value of these may be was meant to stay secret, even where it makes no sense.
-_NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
 _SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
-_NEXT_OPTION = re.compile(r",\s*spark\.[\w.]+=")
-_SPARK_OPTION = re.compile(r"(spark\.[^\s=:]+)(?:\s*[=:]\s*|\s+)(\S.*)", re.DOTALL)
-
-S = TypeVar("S", bound="StudySettings")
 
 
 class StudySettings(BaseSettings):
@@ -134,14 +121,14 @@ class Settings(StudySettings):
     @classmethod
     def _options(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            _spark_options(value.get_secret_value())
+            options_in_text(value.get_secret_value())
         return value
 
     @field_validator("spark_options_file")
     @classmethod
     def _options_file(cls, value: Path | None) -> Path | None:
         if value is not None:
-            _spark_options_in(value)
+            options_in_file(value)
         return value
 
     @field_validator("source")
@@ -172,8 +159,8 @@ class Settings(StudySettings):
     @property
     def spark(self) -> dict[str, str]:
         """Spark's options as they were given; a master and options of their own count for more than the file."""
-        given = _spark_options_in(self.spark_options_file) if self.spark_options_file else {}
-        given |= _spark_options(self.spark_options.get_secret_value()) if self.spark_options else {}
+        given = options_in_file(self.spark_options_file) if self.spark_options_file else {}
+        given |= options_in_text(self.spark_options.get_secret_value()) if self.spark_options else {}
         return given | ({"spark.master": self.spark_master} if self.spark_master else {})
 
     @property
@@ -206,119 +193,3 @@ class Settings(StudySettings):
     @cached_property
     def dagster_home(self) -> Path:
         return Path(os.environ.get("DAGSTER_HOME") or self.home / "dagster").expanduser().absolute()
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """The shared settings from the environment and `.env`, with `overrides` that are not None on top.
-
-    Raises SettingsError, one line, when a value makes no sense.
-    """
-    for name, value in _dotenv().items():
-        if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
-            os.environ.setdefault(name, value)
-    return _load(Settings, overrides)
-
-
-def load_study_settings(group: type[S]) -> S:
-    """A study's own settings. Raises SettingsError like `load_settings`."""
-    return _load(group, {})
-
-
-def kaggle_login() -> tuple[str, SecretStr] | None:
-    """Kaggle's user name and key, if both are set. A token or a file in ~/.kaggle is read by Kaggle's client itself."""
-    name, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
-    return (name, SecretStr(key)) if name and key else None
-
-
-def aws_region() -> str | None:
-    """The region that the environment names; AWS's client knows only the second name, and its own files beside."""
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-
-
-def prepare_for_spark() -> str | None:
-    """Have this Python run Spark's workers, unless the environment names another; returns the Java that Spark uses.
-
-    None where spark-submit has started this process: then it has started Java too, and chosen where Spark runs.
-    """
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
-        return None
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    home = os.environ.get("JAVA_HOME")
-    return str(Path(home, "bin", "java")) if home else "java"
-
-
-def _spark_options(text: str) -> dict[str, str]:
-    """Options from `spark.a=b spark.c="d e"` or a JSON object. Values may be secrets: errors show none."""
-    if text.lstrip().startswith("{"):
-        try:
-            found = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"the JSON is broken at character {error.pos + 1}") from None
-        pairs = [(name, json.dumps(v) if isinstance(v, bool | dict | list) else str(v)) for name, v in found.items()]
-    else:
-        try:
-            pairs = [(name, value) for name, _, value in (word.partition("=") for word in shlex.split(text))]
-        except ValueError:
-            raise ValueError("a quotation mark is left open") from None
-    for number, (name, value) in enumerate(pairs, 1):
-        if not _SPARK_OPTION.fullmatch(f"{name}={value}"):
-            raise ValueError(f"option {number} is not like spark.NAME=VALUE; values with blanks stand in quotes")
-        if _NEXT_OPTION.search(value):
-            raise ValueError(f"option {number} holds another: options are parted by blanks, not by commas")
-    return dict(pairs)
-
-
-def _spark_options_in(file: Path) -> dict[str, str]:
-    """Options from a file like Spark's own spark-defaults.conf."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the file cannot be read ({type(error).__name__})") from None
-    found = {}
-    for number, line in enumerate(map(str.strip, lines), 1):
-        if line and not line.startswith("#"):
-            option = _SPARK_OPTION.fullmatch(line)
-            if option is None:
-                raise ValueError(f"line {number} is not like spark.NAME VALUE")
-            found[option[1]] = option[2]
-    return found
-
-
-def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
-    try:
-        return group(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        shown = "" if name in _NEVER_SHOWN else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
-        raise SettingsError(
-            f"{PREFIX}{name.upper()}{shown}: {first['msg'].removeprefix('Value error, ')}",
-            remedy="See .env.example for all settings.",
-        ) from None
-
-
-def _dotenv() -> Mapping[str, str | None]:
-    try:
-        return dotenv_values(".env") if Path(".env").is_file() else {}
-    except UnicodeDecodeError:
-        raise SettingsError("the file is not UTF-8", file=".env", remedy="Save it as UTF-8.") from None
-
-
-def refuse_unknown_names(*groups: type[StudySettings]) -> None:
-    """Raise SettingsError when the environment or `.env` holds a name with our prefix that no group declares."""
-    declared: list[type[StudySettings]] = [Settings, *groups]
-    known = {PREFIX + name.upper() for group in declared for name in group.model_fields}
-    given = {*os.environ, *_dotenv()}
-    for name in sorted(n.upper() for n in given if n.upper().startswith(PREFIX)):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            raise SettingsError(
-                f"{name} is not a setting", remedy=f"Did you mean {close[0]}?" if close else "See .env.example."
-            )
-
-
-def override(**values: object) -> None:
-    """Set settings for this process and those that it starts; None leaves a setting as it is."""
-    for name, value in values.items():
-        if value is not None:
-            os.environ[PREFIX + name.upper()] = str(value)

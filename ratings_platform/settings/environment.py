@@ -1,0 +1,106 @@
+"""Settings from the environment and `.env`, checked once, early.
+
+Belongs here: reading the environment, for our settings and for those of the programs that we use, and the one line
+that a wrong value ends in. Does not belong here: which settings there are (`declared`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError
+
+from ratings_platform.schema.errors import SettingsError
+from ratings_platform.settings.declared import PREFIX, Settings, StudySettings
+
+_PASSWORD = re.compile(r"://[^/]*@")
+# What a value of these may be was meant to stay secret, even where it makes no sense.
+_NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
+
+S = TypeVar("S", bound="StudySettings")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The shared settings from the environment and `.env`, with `overrides` that are not None on top.
+
+    Raises SettingsError, one line, when a value makes no sense.
+    """
+    for name, value in _dotenv().items():
+        if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
+            os.environ.setdefault(name, value)
+    return _load(Settings, overrides)
+
+
+def load_study_settings(group: type[S]) -> S:
+    """A study's own settings. Raises SettingsError like `load_settings`."""
+    return _load(group, {})
+
+
+def kaggle_login() -> tuple[str, SecretStr] | None:
+    """Kaggle's user name and key, if both are set. A token or a file in ~/.kaggle is read by Kaggle's client itself."""
+    name, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    return (name, SecretStr(key)) if name and key else None
+
+
+def aws_region() -> str | None:
+    """The region that the environment names; AWS's client knows only the second name, and its own files beside."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def prepare_for_spark() -> str | None:
+    """Have this Python run Spark's workers, unless the environment names another; returns the Java that Spark uses.
+
+    None where spark-submit has started this process: then it has started Java too, and chosen where Spark runs.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return None
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home, "bin", "java")) if home else "java"
+
+
+def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
+    try:
+        return group(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        shown = "" if name in _NEVER_SHOWN else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
+        raise SettingsError(
+            f"{PREFIX}{name.upper()}{shown}: {first['msg'].removeprefix('Value error, ')}",
+            remedy="See .env.example for all settings.",
+        ) from None
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(".env") if Path(".env").is_file() else {}
+    except UnicodeDecodeError:
+        raise SettingsError("the file is not UTF-8", file=".env", remedy="Save it as UTF-8.") from None
+
+
+def refuse_unknown_names(*groups: type[StudySettings]) -> None:
+    """Raise SettingsError when the environment or `.env` holds a name with our prefix that no group declares."""
+    declared: list[type[StudySettings]] = [Settings, *groups]
+    known = {PREFIX + name.upper() for group in declared for name in group.model_fields}
+    given = {*os.environ, *_dotenv()}
+    for name in sorted(n.upper() for n in given if n.upper().startswith(PREFIX)):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(
+                f"{name} is not a setting", remedy=f"Did you mean {close[0]}?" if close else "See .env.example."
+            )
+
+
+def override(**values: object) -> None:
+    """Set settings for this process and those that it starts; None leaves a setting as it is."""
+    for name, value in values.items():
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
