@@ -11,22 +11,22 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ratings_platform.settings.spark_options import options_in_file, options_in_text
+from ratings_platform.settings.values import holds_password, is_address
 
 PREFIX = "RATINGS_"
 _SCHEME = "duckdb:///"
-# What an address has and a folder has not; of :// a Path keeps so much.
-_ELSEWHERE = ":/"
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][\w.-]*)+/?", re.ASCII)
 # The ways in which a password may come, in the order in which they are declared.
 _PASSWORDS = ("warehouse_password", "warehouse_password_file", "warehouse_password_secret")
 _SECRET_NAME = re.compile(r"[\w/+=.@!:-]+(#.+)?", re.ASCII)
-_SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://\S+")
+# As Dagster takes them.
+_OWNER = re.compile(r"team:.+|[\w.%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.ASCII)
+_SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://[^\s@]+")
 
 
 class StudySettings(BaseSettings):
@@ -73,7 +73,7 @@ class Settings(StudySettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        if _ELSEWHERE in str(value):
+        if is_address(str(value)):
             raise ValueError("give a folder on this machine")
         return value.expanduser().absolute()
 
@@ -82,18 +82,22 @@ class Settings(StudySettings):
     def _folder_or_bucket(cls, value: str | None) -> str | None:
         if value is None or _S3.fullmatch(value):
             return value and value.rstrip("/")
-        if _ELSEWHERE in value:
-            raise ValueError("give a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and - _ . /")
+        if is_address(value):
+            instead = "the address holds a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead, and "
+            form = "give a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and - _ . /"
+            raise ValueError((instead if holds_password(value) else "") + form)
         return str(Path(value).expanduser().absolute())
 
     @field_validator("warehouse")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).password is not None:
-            raise ValueError(f"the address holds a password: set {PREFIX}WAREHOUSE_PASSWORD instead")
+        form = "give duckdb:///PATH or mysql://USER@HOST:3306/DATABASE"
+        if value is not None and not value.startswith(_SCHEME) and holds_password(value):
+            instead = f"set {PREFIX}WAREHOUSE_PASSWORD instead, where / @ : # ? stand as they are"
+            raise ValueError(f"the address holds a password: {instead}, and {form}")
         if value is None or value.startswith("mysql://") or (value.startswith(_SCHEME) and value != _SCHEME):
             return value
-        raise ValueError("give duckdb:///PATH or mysql://USER@HOST:3306/DATABASE")
+        raise ValueError(form)
 
     @field_validator("warehouse_password_secret")
     @classmethod
@@ -130,6 +134,13 @@ class Settings(StudySettings):
         if value is not None:
             options_in_file(value)
         return value
+
+    @field_validator("owner")
+    @classmethod
+    def _known_owner(cls, value: str) -> str:
+        if _OWNER.fullmatch(value):
+            return value
+        raise ValueError("give team:NAME or an e-mail address")
 
     @field_validator("source")
     @classmethod

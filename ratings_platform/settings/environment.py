@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +18,8 @@ from pydantic import SecretStr, ValidationError
 
 from ratings_platform.schema.errors import SettingsError
 from ratings_platform.settings.declared import PREFIX, Settings, StudySettings
+from ratings_platform.settings.values import shown
 
-_PASSWORD = re.compile(r"://[^/]*@")
 # What a value of these may be was meant to stay secret, even where it makes no sense.
 _NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
 
@@ -72,9 +71,9 @@ def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        shown = "" if name in _NEVER_SHOWN else f" is {_PASSWORD.sub('://***@', repr(first['input']))}"
+        value = "" if name in _NEVER_SHOWN else shown(first["input"])
         raise SettingsError(
-            f"{PREFIX}{name.upper()}{shown}: {first['msg'].removeprefix('Value error, ')}",
+            f"{PREFIX}{name.upper()}{value and f' is {value}'}: {first['msg'].removeprefix('Value error, ')}",
             remedy="See .env.example for all settings.",
         ) from None
 

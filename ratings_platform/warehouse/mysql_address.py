@@ -6,6 +6,7 @@ belong here: connecting, and the password, which is never part of an address.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ssl import CERT_NONE, VERIFY_X509_STRICT, SSLContext, create_default_context
 from typing import Any, Literal, get_args
@@ -97,10 +98,15 @@ class MySQLAddress:
 
 
 def _options(parts: SplitResult) -> dict[str, Any]:
+    known = ("ssl", *_TEXTS, *_SECONDS)
     found: dict[str, Any] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    for number, (name, value) in enumerate(parse_qsl(parts.query, keep_blank_values=True), 1):
         if name in ("password", "passwd"):
             raise _wrong("a password does not belong into the address; set RATINGS_WAREHOUSE_PASSWORD")
+        if name not in known:
+            # Letters alone, with a value behind them, are a name and no part of a password.
+            told = name if value and re.fullmatch("[a-z_]+", name) else number
+            raise _wrong(f"option {told} is not known; known are {', '.join(known)}")
         if name in found or not value:
             raise _wrong(f"option {name} is empty or given twice")
         if name in _SECONDS:
@@ -111,10 +117,8 @@ def _options(parts: SplitResult) -> dict[str, Any]:
             if value not in get_args(TLSMode):
                 raise _wrong(f"ssl is one of {', '.join(get_args(TLSMode))}")
             found[name] = value
-        elif name in _TEXTS:
-            found[name] = value
         else:
-            raise _wrong(f"option {name} is not known; known are {', '.join(('ssl', *_TEXTS, *_SECONDS))}")
+            found[name] = value
     return found
 
 

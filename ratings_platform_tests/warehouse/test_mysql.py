@@ -740,6 +740,8 @@ def test_an_address_is_read_whole() -> None:
         ("mysql://me@h/db?ssl=maybe", "ssl is one of disabled, preferred, required"),
         ("mysql://me@h/db?ssl=disabled&ssl_ca=x", "does not go with a certificate"),
         ("mysql://me@h/db?timeout=3", "option timeout is not known; known are ssl, "),
+        ("mysql://me@h/db?ssl_ca=x&hunter2", "option 2 is not known; known are ssl, "),
+        ("mysql://me@h/db?hunter2=x", "option 1 is not known; known are ssl, "),
         ("mysql://me@h/db?connect_timeout=soon", "not a number of seconds"),
         ("mysql://me@h/db?connect_timeout=0", "not a number of seconds"),
         ("mysql://me@h/db?ssl=required&ssl=disabled", "given twice"),

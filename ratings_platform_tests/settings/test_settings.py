@@ -25,7 +25,7 @@ from ratings_platform.settings import (
 
 pytestmark = pytest.mark.unit
 
-EXAMPLE = Path(__file__).parents[1] / ".env.example"
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
 STUDY_SETTINGS: list[type[StudySettings]] = [studies.load(name).settings for name in studies.names()]
 
 
@@ -141,6 +141,7 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
         ("ENGINE", "spork", "'duckdb' or 'spark'"),
         ("SPARK_MASTER", "mesos://host", "give local[*], local[N], spark://HOST:PORT, yarn or k8s://ADDRESS"),
         ("SPARK_MASTER", "local[0]", "give local[*]"),
+        ("OWNER", "foo bar", "give team:NAME or an e-mail address"),
         ("SPARK_OPTIONS_FILE", "no/such/file", "the file cannot be read (FileNotFoundError)"),
         ("SAMPLE_RATINGS", "99", "greater than or equal to 100"),
         ("SAMPLE_RATINGS", "many\nlines", "valid integer"),
@@ -162,7 +163,9 @@ def test_a_wrong_value_is_one_line_that_names_it_and_teaches(name: str, value: s
     else:
         dotenv(f'{PREFIX}{name}="{value}"\n')
     told = complaint()
-    assert told.startswith(f"{PREFIX}{name} is {value!r}: ")
+    scheme, is_address, _ = value.partition("://")
+    shown = f"'{scheme}://…'" if is_address else repr(value)
+    assert told.startswith(f"{PREFIX}{name} is {shown}: ")
     assert teaches in told
     assert told.endswith("See .env.example for all settings.")
 
@@ -199,15 +202,6 @@ def test_secrets_are_never_shown() -> None:
         load_settings(webhook={"s3cret": "s3cret"})
     assert str(caught.value).startswith("RATINGS_WEBHOOK: ")
     assert "s3cret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["WAREHOUSE", "SOURCE", "LAKE"])
-def test_a_password_in_an_address_is_never_shown(name: str) -> None:
-    os.environ[PREFIX + name] = "mysql://me:s3c@ret@host/db"
-    told = complaint()
-    assert "s3c" not in told
-    assert "ret@" not in told
-    assert "mysql://***@host/db" in told
 
 
 def test_a_file_that_is_no_text_is_one_line() -> None:
