@@ -4,7 +4,8 @@ Belongs here: what other rooms use of the settings. Does not belong here: anythi
 reads the environment.
 """
 
-from ratings_platform.settings.declared import PREFIX, Settings, StudySettings
+from ratings_platform.settings.declared import Settings, StudySettings
+from ratings_platform.settings.dotenv_file import PREFIX, dotenv_above
 from ratings_platform.settings.environment import (
     aws_region,
     kaggle_login,
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "StudySettings",
     "aws_region",
+    "dotenv_above",
     "kaggle_login",
     "load_settings",
     "load_study_settings",

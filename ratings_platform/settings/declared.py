@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
 from ratings_platform.settings.spark_options import options_in_file, options_in_text
 from ratings_platform.settings.values import holds_password, is_address
 
-PREFIX = "RATINGS_"
 _SCHEME = "duckdb:///"
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][\w.-]*)+/?", re.ASCII)
 # The ways in which a password may come, in the order in which they are declared.
@@ -35,9 +40,21 @@ class StudySettings(BaseSettings):
     A study with settings of its own declares a subclass in its folder.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """In place of pydantic's own reader of `.env`, which passes over what it does not understand, ours."""
+        given = {name.upper(): value for name, value in read_dotenv().items() if value}
+        ours = {name: given[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in given}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, ours)
 
 
 class Settings(StudySettings):

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from ratings_platform.schema.errors import SettingsError
-from ratings_platform.settings.declared import PREFIX, Settings, StudySettings
+from ratings_platform.settings.declared import Settings, StudySettings
+from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
 from ratings_platform.settings.values import shown
 
 # What a value of these may be was meant to stay secret, even where it makes no sense.
@@ -31,7 +31,7 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises SettingsError, one line, when a value makes no sense.
     """
-    for name, value in _dotenv().items():
+    for name, value in read_dotenv().items():
         if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
             os.environ.setdefault(name, value)
     return _load(Settings, overrides)
@@ -78,18 +78,11 @@ def _load(group: type[S], overrides: Mapping[str, Any]) -> S:
         ) from None
 
 
-def _dotenv() -> Mapping[str, str | None]:
-    try:
-        return dotenv_values(".env") if Path(".env").is_file() else {}
-    except UnicodeDecodeError:
-        raise SettingsError("the file is not UTF-8", file=".env", remedy="Save it as UTF-8.") from None
-
-
 def refuse_unknown_names(*groups: type[StudySettings]) -> None:
     """Raise SettingsError when the environment or `.env` holds a name with our prefix that no group declares."""
     declared: list[type[StudySettings]] = [Settings, *groups]
     known = {PREFIX + name.upper() for group in declared for name in group.model_fields}
-    given = {*os.environ, *_dotenv()}
+    given = {*os.environ, *read_dotenv()}
     for name in sorted(n.upper() for n in given if n.upper().startswith(PREFIX)):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

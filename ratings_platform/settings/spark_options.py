@@ -10,6 +10,9 @@ import re
 import shlex
 from pathlib import Path
 
+from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.textfiles import read_text
+
 _NEXT_OPTION = re.compile(r",\s*spark\.[\w.]+=")
 _OPTION = re.compile(r"(spark\.[^\s=:]+)(?:\s*[=:]\s*|\s+)(\S.*)", re.DOTALL)
 
@@ -38,9 +41,9 @@ def options_in_text(text: str) -> dict[str, str]:
 def options_in_file(file: Path) -> dict[str, str]:
     """Options from a file like Spark's own spark-defaults.conf."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the file cannot be read ({type(error).__name__})") from None
+        lines = read_text(file).split("\n")
+    except PlatformError as error:
+        raise ValueError(f"the file {error.problem}") from None
     found = {}
     for number, line in enumerate(map(str.strip, lines), 1):
         if line and not line.startswith("#"):

@@ -142,7 +142,7 @@ def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
         ("SPARK_MASTER", "mesos://host", "give local[*], local[N], spark://HOST:PORT, yarn or k8s://ADDRESS"),
         ("SPARK_MASTER", "local[0]", "give local[*]"),
         ("OWNER", "foo bar", "give team:NAME or an e-mail address"),
-        ("SPARK_OPTIONS_FILE", "no/such/file", "the file cannot be read (FileNotFoundError)"),
+        ("SPARK_OPTIONS_FILE", "no/such/file", "the file cannot be read (No such file or directory)"),
         ("SAMPLE_RATINGS", "99", "greater than or equal to 100"),
         ("SAMPLE_RATINGS", "many\nlines", "valid integer"),
         ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
@@ -170,12 +170,13 @@ def test_a_wrong_value_is_one_line_that_names_it_and_teaches(name: str, value: s
     assert told.endswith("See .env.example for all settings.")
 
 
+@pytest.mark.parametrize("value", ["secret", ""])
 @pytest.mark.parametrize("where", ["environment", "file"])
-def test_an_unknown_name_is_refused_with_the_nearest_known(where: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_known(where: str, value: str) -> None:
     if where == "environment":
-        os.environ["RATINGS_WAREHUOSE"] = "secret"
+        os.environ["RATINGS_WAREHUOSE"] = value
     else:
-        dotenv("ratings_warehuose=secret\n")
+        dotenv(f"ratings_warehuose={value}\n")
     assert complaint() == "RATINGS_WAREHUOSE is not a setting. Did you mean RATINGS_WAREHOUSE?"
 
 
@@ -206,7 +207,7 @@ def test_secrets_are_never_shown() -> None:
 
 def test_a_file_that_is_no_text_is_one_line() -> None:
     Path(".env").write_bytes(b"RATINGS_OWNER=team:caf\xe9\n")
-    assert complaint() == ".env: the file is not UTF-8. Save it as UTF-8."
+    assert complaint() == ".env: is not UTF-8. Save it as UTF-8."
 
 
 def _examples() -> dict[str, str]:
