@@ -24,8 +24,9 @@ from deltalake import DeltaTable
 from s3transfer.manager import TransferConfig, TransferManager
 
 from ratings_platform.lake import s3_uploads
-from ratings_platform.lake.s3_faults import ADDRESS, told_faults
+from ratings_platform.lake.s3_faults import ADDRESS, CREDENTIALS, told_faults
 from ratings_platform.lake.storage import S3, Progress, refuse_misread
+from ratings_platform.schema.credentials import as_token
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan
 
@@ -179,10 +180,11 @@ class S3Storage:
             if found is None:
                 raise NoCredentialsError
             credentials, client = found.get_frozen_credentials(), self._client.meta
+        key, secret, token = map(self._sendable, (credentials.access_key, credentials.secret_key, credentials.token))
         given = {
-            "aws_access_key_id": credentials.access_key,
-            "aws_secret_access_key": credentials.secret_key,
-            "aws_session_token": credentials.token,
+            "aws_access_key_id": key,
+            "aws_secret_access_key": secret,
+            "aws_session_token": token,
             "aws_region": client.region_name if client.region_name != "aws-global" else "us-east-1",
             "aws_endpoint_url": client.endpoint_url,
             "allow_http": "true" if client.endpoint_url.startswith("http:") else None,
@@ -199,6 +201,13 @@ class S3Storage:
 
     def faults(self) -> AbstractContextManager[None]:
         return told_faults(self.root)
+
+    def _sendable(self, credential: str | None) -> str | None:
+        """A credential that a request can hold; the Delta library crashes over others."""
+        try:
+            return as_token(credential) if credential else None
+        except ValueError as error:
+            raise PlatformError(f"a credential cannot be used: {error}", file=self.root, remedy=CREDENTIALS) from None
 
     def _commits(self, path: str, version: int) -> dict[str, str]:
         """The commits of a table's log from a version on, with the marks that tell them from others of that name."""

@@ -21,7 +21,7 @@ from s3transfer.exceptions import RetriesExceededError
 from ratings_platform.schema.errors import PassingError, PlatformError
 
 ADDRESS = "Correct RATINGS_LAKE, AWS_REGION, AWS_PROFILE or AWS_ENDPOINT_URL."
-_CREDENTIALS = "Give valid AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role."
+CREDENTIALS = "Give valid AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role."
 PERMISSIONS = (
     "Allow s3:ListBucket and s3:ListBucketMultipartUploads on the bucket, and s3:GetObject, s3:PutObject, "
     "s3:DeleteObject, s3:ListMultipartUploadParts and s3:AbortMultipartUpload below the prefix."
@@ -32,7 +32,7 @@ _ROOM = "Free some space there and run again; readers still see the last version
 
 _GONE = ("a file of the lake is gone", "Run again; if that does not help, materialise the table anew.")
 _DENIED = ("access is denied", PERMISSIONS)
-_REFUSED = ("the credentials are not accepted", _CREDENTIALS)
+_REFUSED = ("the credentials are not accepted", CREDENTIALS)
 _ELSEWHERE = ("the bucket is in another region", _REGION)
 _FULL = ("the storage is full", _ROOM)
 # By the code of an answer, or by its status where it has none.
@@ -96,7 +96,7 @@ def told_faults(address: str) -> Iterator[None]:
         aws.SSOError,
         aws.TokenRetrievalError,
     ) as error:
-        raise PlatformError(_line(error), file=address, remedy=_CREDENTIALS) from None
+        raise PlatformError(_line(error), file=address, remedy=CREDENTIALS) from None
     except aws.BotoCoreError as error:
         raise PlatformError(_line(error), file=address, remedy=ADDRESS) from None
     except (DeltaError, OSError) as error:
@@ -115,6 +115,9 @@ def refusal(address: str, code: str, status: int) -> PlatformError | PassingErro
 
 
 def _unanswered(address: str, error: Exception) -> PlatformError | PassingError:
+    if type(getattr(error, "kwargs", {}).get("error")) in (ValueError, UnicodeEncodeError):
+        # A header refused what it was to hold; the words repeat it.
+        return PlatformError("a request could not be made with these credentials", file=address, remedy=CREDENTIALS)
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
         return PlatformError("the server's name is not known", file=address, remedy=ADDRESS)
     return _no_answer(address, " ".join(map(str, _causes(error))), type(error).__name__)

@@ -17,8 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ratings_platform.schema.credentials import as_password
 from ratings_platform.schema.errors import PassingError, SettingsError
+from ratings_platform.schema.textfiles import read_text
 from ratings_platform.settings import PREFIX, aws_region, load_settings
+from ratings_platform.settings.values import is_path
 
 _FILE, _SECRET = f"{PREFIX}WAREHOUSE_PASSWORD_FILE", f"{PREFIX}WAREHOUSE_PASSWORD_SECRET"
 # Where RDS keeps the password in the secrets that it makes.
@@ -60,29 +63,34 @@ def warehouse_password() -> str:
 
 
 def _in_file(file: Path) -> str:
+    # Who took the setting for the password itself shall not find it in a log.
+    place = str(file) if is_path(str(file)) else None
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
+        return as_password(read_text(file))
+    except SettingsError as error:
+        raise SettingsError(f"the file that {_FILE} names {error.problem}", file=place, remedy=error.remedy) from None
+    except ValueError as error:
         raise SettingsError(
-            f"the file that {_FILE} names cannot be read ({type(error).__name__})",
-            file=str(file),
-            remedy="Name a text file that holds nothing but the password.",
+            f"the file that {_FILE} names is to hold nothing but the password: {error}",
+            file=place,
+            remedy="Save it with the password alone, on one line.",
         ) from None
 
 
 def _in_secret(text: str, key: str) -> str:
     """The value of a key where the text is a JSON object, else the text itself."""
     found = _parsed(text)
-    if not isinstance(found, dict) and not key:
-        return text.rstrip("\r\n")
-    password = found.get(key or _USUAL_KEY) if isinstance(found, dict) else None
+    password = found.get(key or _USUAL_KEY) if isinstance(found, dict) else None if key else text
     if not isinstance(password, str):
         named = "that is named behind #" if key else repr(_USUAL_KEY)
         raise _wrong(
             f"the secret is not a JSON object with a text under the key {named}",
             f"Name the right key: {_SECRET}=NAME#KEY",
         )
-    return password
+    try:
+        return as_password(password)
+    except ValueError as error:
+        raise _wrong(f"the secret is no password: {error}", "Store the password alone, on one line.") from None
 
 
 def _parsed(text: str) -> object:
@@ -120,7 +128,13 @@ def _told_faults() -> Iterator[None]:
         raise _refusal(error.response) from error
     except aws.SSLError as error:
         raise _wrong(_line(error), "Name the authorities to trust: AWS_CA_BUNDLE.") from error
-    except (aws.ConnectionError, aws.HTTPClientError) as error:
+    except aws.HTTPClientError as error:
+        # Its words may quote a header, and with it what was in there: tokens too.
+        cause = type(error.kwargs.get("error", error))
+        if cause in (ValueError, UnicodeEncodeError):
+            raise _wrong(f"the request could not be made ({cause.__name__})", _CREDENTIALS) from None
+        raise PassingError(f"AWS Secrets Manager does not answer ({cause.__name__})") from None
+    except aws.ConnectionError as error:
         raise PassingError(f"AWS Secrets Manager does not answer: {_line(error)}") from error
     except (aws.CredentialRetrievalError, aws.NoCredentialsError, aws.PartialCredentialsError) as error:
         raise _wrong(_line(error), _CREDENTIALS) from error

@@ -33,9 +33,11 @@ def as_token(text: str) -> str:
 def as_password(text: str) -> str:
     """A password without line ends around it; blanks count, for they may be part of one.
 
-    Raises ValueError, in words that show nothing of it, when it has several lines or is no text.
+    Raises ValueError, in words that show nothing of it, when it is empty, has several lines or is no text.
     """
     password = text.removeprefix(_MARK).strip("\r\n")
+    if not password:
+        raise ValueError("it is empty")
     _refuse_lines(password)
     if re.search("[\ud800-\udfff]", password):
         raise ValueError("it is not UTF-8")

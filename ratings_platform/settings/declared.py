@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ratings_platform.schema.credentials import as_password, as_token
 from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
 from ratings_platform.settings.spark_options import options_in_file, options_in_text
 from ratings_platform.settings.values import holds_password, is_address
@@ -31,6 +32,7 @@ _PASSWORDS = ("warehouse_password", "warehouse_password_file", "warehouse_passwo
 _SECRET_NAME = re.compile(r"[\w/+=.@!:-]+(#.+)?", re.ASCII)
 # As Dagster takes them.
 _OWNER = re.compile(r"team:.+|[\w.%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.ASCII)
+_PAGE = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?([/?].*)?", re.ASCII)
 _SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|(spark|k8s)://[^\s@]+")
 
 
@@ -116,6 +118,21 @@ class Settings(StudySettings):
             return value
         raise ValueError(form)
 
+    @field_validator("warehouse_password")
+    @classmethod
+    def _one_line(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(as_password(value.get_secret_value()))
+
+    @field_validator("webhook")
+    @classmethod
+    def _page(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        address = as_token(value.get_secret_value())
+        if not _PAGE.fullmatch(address):
+            raise ValueError("give http://HOST/… or https://HOST/…")
+        return SecretStr(address)
+
     @field_validator("warehouse_password_secret")
     @classmethod
     def _named_secret(cls, value: str | None) -> str | None:
@@ -173,6 +190,11 @@ class Settings(StudySettings):
     def lake_root(self) -> str:
         """The lake's address: a folder, or `s3://bucket/prefix`."""
         return self.lake or str(self.home / "lake")
+
+    @property
+    def uses_aws(self) -> bool:
+        """Whether the lake or a password lies with AWS, or with what stands in for it."""
+        return self.lake_root.startswith("s3://") or self.warehouse_password_secret is not None
 
     @property
     def fetched(self) -> Path:

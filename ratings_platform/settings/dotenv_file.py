@@ -14,7 +14,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
-from ratings_platform.schema.errors import PlatformError, SettingsError
+from ratings_platform.schema.errors import SettingsError
 from ratings_platform.schema.textfiles import read_text
 
 PREFIX = "RATINGS_"
@@ -32,10 +32,7 @@ def read_dotenv() -> dict[str, str]:
     """
     if not Path(_FILE).is_file():
         return {}
-    try:
-        text = read_text(Path(_FILE))
-    except PlatformError as error:
-        raise SettingsError(error.problem, file=_FILE, remedy=error.remedy) from None
+    text = read_text(Path(_FILE))
     for line, binding in _bindings(text):
         _refuse_misunderstood(line, binding)
     return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
@@ -51,7 +48,7 @@ def dotenv_above() -> Path | None:
 def _has_ours(file: Path) -> bool:
     try:
         return _OURS.search(read_text(file)) is not None
-    except PlatformError:
+    except SettingsError:
         return False
 
 

@@ -13,15 +13,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from ratings_platform.schema.errors import SettingsError
 from ratings_platform.settings.declared import Settings, StudySettings
 from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
+from ratings_platform.settings.kaggle import KaggleLogin, checked, find_login
 from ratings_platform.settings.values import shown
 
 # What a value of these may be was meant to stay secret, even where it makes no sense.
 _NEVER_SHOWN = {"webhook", "warehouse_password", "warehouse_password_secret", "spark_options"}
+
+_AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_AWS_ADDRESSES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+_AWS_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
 
 S = TypeVar("S", bound="StudySettings")
 
@@ -34,7 +39,10 @@ def load_settings(**overrides: Any) -> Settings:
     for name, value in read_dotenv().items():
         if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
             os.environ.setdefault(name, value)
-    return _load(Settings, overrides)
+    settings = _load(Settings, overrides)
+    if settings.uses_aws:
+        _mend_for_aws()
+    return settings
 
 
 def load_study_settings(group: type[S]) -> S:
@@ -42,15 +50,28 @@ def load_study_settings(group: type[S]) -> S:
     return _load(group, {})
 
 
-def kaggle_login() -> tuple[str, SecretStr] | None:
-    """Kaggle's user name and key, if both are set. A token or a file in ~/.kaggle is read by Kaggle's client itself."""
-    name, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
-    return (name, SecretStr(key)) if name and key else None
+def kaggle_login() -> KaggleLogin | None:
+    """Kaggle's token, or user name and key, from the environment or the files that Kaggle's client keeps."""
+    return find_login(os.environ)
 
 
 def aws_region() -> str | None:
     """The region that the environment names; AWS's client knows only the second name, and its own files beside."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def _mend_for_aws() -> None:
+    """Take away what was copied along with AWS's settings; refuse what its libraries would quote in their errors."""
+    for name in {*_AWS_KEYS, *_AWS_ADDRESSES, *_AWS_NAMES} & os.environ.keys():
+        os.environ[name] = os.environ[name].strip()
+    for name in (name for name in (*_AWS_KEYS, *_AWS_ADDRESSES) if os.environ.get(name)):
+        os.environ[name] = checked(name, os.environ[name])
+        if name in _AWS_ADDRESSES and "@" in os.environ[name]:
+            raise SettingsError(
+                "it holds a user or a password",
+                file=name,
+                remedy="Give http://HOST:PORT; keys have settings of their own.",
+            )
 
 
 def prepare_for_spark() -> str | None:

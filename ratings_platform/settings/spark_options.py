@@ -10,7 +10,7 @@ import re
 import shlex
 from pathlib import Path
 
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import SettingsError
 from ratings_platform.schema.textfiles import read_text
 
 _NEXT_OPTION = re.compile(r",\s*spark\.[\w.]+=")
@@ -42,7 +42,7 @@ def options_in_file(file: Path) -> dict[str, str]:
     """Options from a file like Spark's own spark-defaults.conf."""
     try:
         lines = read_text(file).split("\n")
-    except PlatformError as error:
+    except SettingsError as error:
         raise ValueError(f"the file {error.problem}") from None
     found = {}
     for number, line in enumerate(map(str.strip, lines), 1):

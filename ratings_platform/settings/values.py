@@ -37,14 +37,14 @@ def shown(value: object) -> str:
     """What may be shown of a refused value, in quotes: all of it, an address's scheme, or nothing."""
     if not isinstance(value, str):
         return ""
-    if _PLAIN.fullmatch(value) or _lies_in_a_folder(value):
+    if _PLAIN.fullmatch(value) or is_path(value):
         return repr(value)
     scheme = _SCHEME.match(value)
     return f"'{scheme[0]}…'" if scheme else ""
 
 
-def _lies_in_a_folder(value: str) -> bool:
-    """Whether a value is a path without doubt, since there is the folder that it is in."""
+def is_path(value: str) -> bool:
+    """Whether a value is a path without doubt: the folder that it names before the last slash is there."""
     folder = Path(value).parent
     try:
         return folder not in (Path(), Path("/")) and folder.is_dir()

@@ -29,8 +29,8 @@ from ratings_platform.sources.disk import room_for
 
 # Called with a file's name, its bytes so far, and its bytes in all.
 Progress = Callable[[str, int, int], None]
-# A user name and its key.
-Login = tuple[str, SecretStr]
+# A token, or a user name and its key; each as a header of HTTP can hold it.
+Login = SecretStr | tuple[str, SecretStr]
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
@@ -68,7 +68,7 @@ def fetch(
     """Fetches the named files of `owner/dataset` into the directory, as plain files or as the .zip that Kaggle sends.
 
     Files that are there already in full size are kept. A broken download goes on where it stopped, in this call or in
-    a later one. Without a login, Kaggle's client takes the token or the file that its user has set up for it.
+    a later one.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _signed_in(login) as (client, session):
@@ -90,12 +90,14 @@ def _signed_in(login: Login | None) -> Iterator[tuple[Any, requests.Session]]:
     """
     from kagglesdk.kaggle_client import KaggleClient
 
-    name, key = (login[0], login[1].get_secret_value()) if login else (None, None)
-    with KaggleClient(username=name, password=key) as client:
+    if login is None:
+        raise PlatformError("no Kaggle credentials are set", remedy=_LOGIN)
+    # With a token, be it an empty one, the client looks for no other.
+    with KaggleClient(api_token=login.get_secret_value() if isinstance(login, SecretStr) else "") as client:
         # The client offers no other way to limit time or to ask for a range of bytes.
         session: requests.Session = client.http_client()._session
-        if session.auth is None:
-            raise PlatformError("no Kaggle credentials are set", remedy=_LOGIN)
+        if isinstance(login, tuple):
+            session.auth = login[0], login[1].get_secret_value()
         session.mount("http://", _TimeLimited())
         session.mount("https://", _TimeLimited())
         # Packed on the way, a file would not have the size that is announced.

@@ -171,7 +171,8 @@ def _connect(address: MySQLAddress, password: Callable[[], str], local_infile: b
         port=address.port,
         unix_socket=address.socket,
         user=address.user,
-        password=password(),
+        # As MySQL's own clients send it; the library would take it for Latin-1.
+        password=password().encode(),
         database=address.database,
         charset="utf8mb4",
         autocommit=True,

@@ -171,8 +171,12 @@ def test_a_bucket_in_another_region_is_told_at_once(table: LakeTable, proxy: Fau
         ({"AWS_PROFILE": "nobody"}, "nobody.* could not be found.* AWS_PROFILE"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "Unable to locate credentials.* AWS_ACCESS_KEY_ID"),
         ({"AWS_REGION": "not a region"}, "not a region.* AWS_REGION"),
+        (
+            {"AWS_SESSION_TOKEN": "s3cret\ns3cret"},
+            "(a credential cannot be used|with these credentials).* AWS_ACCESS_KEY_ID",
+        ),
     ],
-    ids=["unknown host", "no address", "unknown profile", "no credentials", "no region"],
+    ids=["unknown host", "no address", "unknown profile", "no credentials", "no region", "no token"],
 )
 def test_wrong_settings_are_told_at_once(
     s3_lake: Lake, settings: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +188,7 @@ def test_wrong_settings_are_told_at_once(
         begun = time.monotonic()
         error = _error_of(call)
         assert re.search(rf"^{s3_lake.root}\S*: .*{told}", error), error
+        assert "s3cret" not in error
         assert time.monotonic() - begun < 8
 
 

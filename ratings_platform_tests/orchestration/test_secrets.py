@@ -32,7 +32,8 @@ def secrets(aws_server: AWSServer) -> dict[str, str]:
     """Secrets by name, with their ARNs."""
     held = {
         "plain/text": PASSWORD,
-        "plain/line": f"{PASSWORD}\n",
+        "plain/line": f"\ufeff{PASSWORD}\r\n",
+        "plain/lines": f"{PASSWORD}\n{PASSWORD}",
         "rds!db-1": json.dumps({"username": "ratings", "password": PASSWORD}),
         "json/keys": json.dumps({"password": "another", "my key": PASSWORD}),
         "json/number": "12345",
@@ -70,6 +71,42 @@ def test_it_stands_in_the_environment_or_a_file(tmp_path: Path) -> None:
     assert READABLE not in repr(load_settings())
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [f"{PASSWORD}\r\n".encode(), PASSWORD.encode("utf-8-sig"), f"{PASSWORD}\r\n".encode("utf-8-sig")],
+    ids=["of Windows", "with a mark", "of Windows, with a mark"],
+)
+def test_a_password_file_may_come_from_any_editor(tmp_path: Path, saved: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(saved)
+    os.environ["RATINGS_WAREHOUSE_PASSWORD_FILE"] = str(file)
+    assert warehouse_password() == PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("saved", "told"),
+    [
+        (PASSWORD.encode("utf-16"), "is UTF-16, not UTF-8. Save it as UTF-8."),
+        (f"{PASSWORD}\n{PASSWORD}\n".encode(), "is to hold nothing but the password: it has more than one line. Save"),
+        (b"", "is to hold nothing but the password: it is empty. Save"),
+    ],
+    ids=["utf-16", "two lines", "empty"],
+)
+def test_a_password_file_that_holds_no_password_is_told(tmp_path: Path, saved: bytes, told: str) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(saved)
+    os.environ["RATINGS_WAREHOUSE_PASSWORD_FILE"] = str(file)
+    assert complaint().startswith(f"{file}: the file that RATINGS_WAREHOUSE_PASSWORD_FILE names {told}")
+
+
+def test_a_password_in_place_of_its_file_is_not_shown() -> None:
+    os.environ["RATINGS_WAREHOUSE_PASSWORD_FILE"] = READABLE
+    assert complaint() == (
+        "the file that RATINGS_WAREHOUSE_PASSWORD_FILE names cannot be read (No such file or directory). "
+        "Name a text file that you may read."
+    )
+
+
 @pytest.mark.parametrize("secret", ["plain/text", "plain/line", "rds!db-1", "json/keys#my key"])
 def test_it_stands_in_a_secret(aws: AWSServer, secrets: dict[str, str], secret: str) -> None:
     name, hash, key = secret.partition("#")
@@ -98,6 +135,7 @@ def test_a_changed_secret_is_seen_at_the_next_connecting(aws: AWSServer) -> None
         ("no/such", "there is no such secret (ResourceNotFoundException). Correct the name or ARN, or the region"),
         ("a/gone/one", "the secret is about to be deleted (InvalidRequestException). Restore it"),
         ("some/bytes", "the secret holds bytes instead of a text. Store"),
+        ("plain/lines", "the secret is no password: it has more than one line. Store"),
         ("json/none", "the secret is not a JSON object with a text under the key 'password'. Name the right key"),
         ("json/keys#other", "the secret is not a JSON object with a text under the key that is named behind #."),
         ("plain/text#other", "the secret is not a JSON object with a text under the key that is named behind #."),
@@ -191,6 +229,21 @@ def test_what_aws_refuses_is_told_in_two_kinds(aws: AWSServer, status: int, code
 def test_nobody_there_may_pass(aws: AWSServer) -> None:
     os.environ |= {SETTING: "plain/text", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     assert complaint(PassingError).startswith("AWS Secrets Manager does not answer: Could not connect")
+
+
+def test_credentials_that_no_request_can_hold_are_not_quoted(
+    aws: AWSServer, secrets: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a file of AWS's own, which only its library reads."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    file.write_text(f"[default]\naws_access_key_id = {READABLE}\n {READABLE}\naws_secret_access_key = {READABLE}\n")
+    os.environ |= {SETTING: "plain/text", "AWS_SHARED_CREDENTIALS_FILE": str(file)}
+    assert complaint() == (
+        f"{SETTING}: AWS Secrets Manager: the request could not be made (ValueError). "
+        "Give valid AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role."
+    )
 
 
 def test_it_is_never_logged(aws: AWSServer, secrets: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.schema.errors import SettingsError
 from ratings_platform.schema.textfiles import read_text
 
 pytestmark = pytest.mark.unit
@@ -38,7 +38,7 @@ def test_a_text_is_the_same_however_it_is_saved(tmp_path: Path, saved: bytes) ->
 def test_what_is_no_text_is_told_and_not_shown(tmp_path: Path, saved: bytes, told: str) -> None:
     file = tmp_path / "text"
     file.write_bytes(saved)
-    with pytest.raises(PlatformError) as caught:
+    with pytest.raises(SettingsError) as caught:
         read_text(file)
     assert str(caught.value) == f"{file}: {told}"
     assert caught.value.__context__ is None, "a cause would hold the text"
@@ -46,6 +46,6 @@ def test_what_is_no_text_is_told_and_not_shown(tmp_path: Path, saved: bytes, tol
 
 def test_a_file_that_cannot_be_read_is_told_in_the_systems_words(tmp_path: Path) -> None:
     for file, words in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
-        with pytest.raises(PlatformError) as caught:
+        with pytest.raises(SettingsError) as caught:
             read_text(file)
         assert str(caught.value) == f"{file}: cannot be read ({words}). Name a text file that you may read."

@@ -15,7 +15,6 @@ from ratings_platform.settings import (
     PREFIX,
     Settings,
     StudySettings,
-    kaggle_login,
     load_settings,
     load_study_settings,
     override,
@@ -110,18 +109,6 @@ def test_names_of_others_in_the_file_reach_those_who_read_the_environment(tmp_pa
     assert load_settings().dagster_home == tmp_path / "dagster-here"
     assert (os.environ["KAGGLE_USERNAME"], os.environ["KAGGLE_KEY"]) == ("me", "from-the-environment")
     assert "KAGGLE_API_TOKEN" not in os.environ
-
-
-def test_kaggles_login_is_whole_or_none_and_hides_its_key() -> None:
-    assert kaggle_login() is None
-    os.environ["KAGGLE_USERNAME"] = "me"
-    assert kaggle_login() is None
-    dotenv("KAGGLE_KEY=s3cret\n")
-    load_settings()
-    login = kaggle_login()
-    assert login is not None
-    assert (login[0], login[1].get_secret_value()) == ("me", "s3cret")
-    assert "s3cret" not in repr(login)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from kagglesdk import kaggle_env
 from pydantic import SecretStr
 
 from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.settings import kaggle_login
 from ratings_platform.sources import kaggle
 from ratings_platform.sources.kaggle import Patience, fetch
 from ratings_platform_tests.sources.kaggle_server import (
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def one(server: KaggleServer, folder: Path, name: str = "combined_data_1.txt", patience: Patience = QUICK) -> Path:
-    (path,) = fetch(server.dataset, [name], folder, patience=patience)
+    (path,) = fetch(server.dataset, [name], folder, login=kaggle_login(), patience=patience)
     return path
 
 
@@ -75,6 +76,7 @@ def test_fetches_the_named_files_only(server: KaggleServer, folder: Path) -> Non
         server.dataset,
         ["movie_titles.csv", "COMBINED_data_1.txt"],
         folder,
+        login=kaggle_login(),
         progress=lambda *step: seen.append(step),
         patience=QUICK,
     )
@@ -205,17 +207,18 @@ def test_a_refusal_is_explained_and_not_repeated(
 
 def test_a_dataset_that_is_not_there(server: KaggleServer, folder: Path) -> None:
     with pytest.raises(PlatformError, match="no such dataset"):
-        fetch("vendor/other", ["movie_titles.csv"], folder, patience=QUICK)
+        fetch("vendor/other", ["movie_titles.csv"], folder, login=kaggle_login(), patience=QUICK)
 
 
 def test_a_name_that_is_no_dataset(server: KaggleServer, folder: Path) -> None:
     with pytest.raises(PlatformError, match="OWNER/DATASET"):
-        fetch("ratings", ["movie_titles.csv"], folder, patience=QUICK)
+        fetch("ratings", ["movie_titles.csv"], folder, login=kaggle_login(), patience=QUICK)
 
 
 def test_a_file_that_the_dataset_lacks_stops_before_any_download(server: KaggleServer, folder: Path) -> None:
+    names = ["movie_titles.csv", "combined_data_9.txt"]
     with pytest.raises(PlatformError, match=r"has no file combined_data_9\.txt"):
-        fetch(server.dataset, ["movie_titles.csv", "combined_data_9.txt"], folder, patience=QUICK)
+        fetch(server.dataset, names, folder, login=kaggle_login(), patience=QUICK)
     assert not server.asked(DOWNLOAD)
 
 
@@ -299,16 +302,27 @@ def test_other_ways_to_sign_in(
 
 
 def test_signs_in_with_the_login_that_it_is_given_and_reads_none_itself(
-    server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("KAGGLE_API_TOKEN")
-    monkeypatch.setenv("KAGGLE_USERNAME", "ann")
-    monkeypatch.setenv("KAGGLE_KEY", "s3cret-key")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "s3cret-but-wrong")
+    kept = tmp_path / "home" / ".kaggle"
+    kept.mkdir(parents=True)
+    (kept / "access_token").write_bytes("s3cret-but-wrong".encode("utf-16"))
+    (kept / "kaggle.json").write_text('["s3cret"]')
     with pytest.raises(PlatformError, match="no Kaggle credentials are set"):
-        one(server, folder)
-    login = "ann", SecretStr("s3cret-key")
-    (path,) = fetch(server.dataset, ["movie_titles.csv"], folder, login=login, patience=QUICK)
-    assert path.read_bytes() == TITLES
+        fetch(server.dataset, ["movie_titles.csv"], folder, patience=QUICK)
+    for login in (SecretStr("s3cret-token"), ("ann", SecretStr("s3cret-key"))):
+        (path,) = fetch(server.dataset, ["movie_titles.csv"], folder, login=login, patience=QUICK)
+        assert path.read_bytes() == TITLES
+        path.unlink()
+
+
+@pytest.mark.parametrize("token", ["s3cret-token\r", " s3cret-token\n", "\ufeffs3cret-token"])
+def test_a_token_with_what_was_copied_along_will_do(
+    server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", token)
+    assert one(server, folder).read_bytes() == RATINGS
 
 
 def test_more_bytes_than_the_disk_has_are_refused_before_they_come(server: KaggleServer, folder: Path) -> None:

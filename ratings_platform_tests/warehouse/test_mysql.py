@@ -541,6 +541,15 @@ def test_a_user_who_may_not_log_in_any_more_is_told(server: MySQLServer, change:
         MySQLWarehouse(address, password, "500MB").row_count(MARKS)
 
 
+def test_a_password_may_hold_any_letters(server: MySQLServer) -> None:
+    address, _ = server.new_address()
+    password = "p'\"w%ö€🎬"  # noqa: S105
+    quoted = password.replace("'", "''")
+    server.run(f"alter user '{address.user}'@'%' identified by '{quoted}'")
+    with session(address, lambda: password) as opened:
+        assert opened.value("select 1") == 1
+
+
 def test_a_limit_by_the_hour_may_pass(server: MySQLServer) -> None:
     address, password = server.new_address()
     server.run(f"alter user '{address.user}'@'%' with max_queries_per_hour 2")
