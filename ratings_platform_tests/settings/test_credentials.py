@@ -190,6 +190,8 @@ def test_what_is_not_used_is_left_alone() -> None:
         ("“https://hooks.example/s3cret”", "it stands in quotation marks"),
         ("https://hooks.example/s3crèt", "its character 27 is none that a token has"),
         ("hooks.example/s3cret", "give http://HOST/… or https://HOST/…"),
+        ("ftp:///s3cret", "give http://HOST/… or https://HOST/…"),
+        ("http://[/s3cret", "give http://HOST/… or https://HOST/…"),
         ("file:///s3cret", "give http://HOST/… or https://HOST/…"),
         ("https:///s3cret", "give http://HOST/… or https://HOST/…"),
         ("https://[s3cret/x", "give http://HOST/… or https://HOST/…"),
