@@ -45,9 +45,10 @@ from ratings_platform.schema.tables import Table
 from ratings_platform.warehouse import mysql_catalogue as catalogue
 from ratings_platform.warehouse import mysql_migrations as migrating
 from ratings_platform.warehouse.mysql_address import MySQLAddress
+from ratings_platform.warehouse.mysql_faults import told_faults
 from ratings_platform.warehouse.mysql_loading import load_rows
 from ratings_platform.warehouse.mysql_migrations import Migration, version_table
-from ratings_platform.warehouse.mysql_session import Session, session, told_faults
+from ratings_platform.warehouse.mysql_session import Session, session
 
 _LOCK_WAIT_SECONDS = 300.0
 _LOCK_NAME_LENGTH = 64

@@ -27,7 +27,8 @@ from ratings_platform.schema.files import Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.sql import literal, quoted
 from ratings_platform.schema.tables import Table
-from ratings_platform.warehouse.mysql_session import Session, refuses_local_infile
+from ratings_platform.warehouse.mysql_faults import refuses_local_infile, refuses_rows
+from ratings_platform.warehouse.mysql_session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ _CSV_WRITTEN = "format csv, header false, delimiter ',', quote '\"', escape '\"'
 _CSV_READ = "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
 
 _PIPE_BYTES = 1 << 20
+# What a packet holds beside the rows: the kind of command, and the length that the server must not reach.
+_PACKET_HEAD = 16
 _INSERTED_ROWS = 5_000
 
 
@@ -44,13 +47,15 @@ def load_rows(session: Session, into: str, scan: Scan, memory_limit: str) -> int
 
     Raises PlatformError when they did not: the table then holds anything.
     """
+    packet = int(session.value("SELECT @@max_allowed_packet"))
+    # PyMySQL fills packets to its own limit, as it does statements; what is more than the server's ends the connection.
+    session.connection.max_allowed_packet = packet - _PACKET_HEAD
     try:
-        loaded, sent = _stream(session, into, scan, memory_limit)
+        loaded, sent = _sent(session, into, scan, memory_limit)
     except pymysql.err.MySQLError as error:
-        if not refuses_local_infile(error):
-            raise
-        _tell_of_the_slow_way(session.connection.host_info)
-        loaded, sent = _insert(session, into, scan, memory_limit)
+        if refuses_rows(error):
+            raise _refused(scan, str(error.args[-1])) from error
+        raise
     if not loaded == sent == scan.rows:
         raise PlatformError(
             f"{loaded} of {scan.rows} rows arrived in table {into} ({sent} were sent)",
@@ -58,6 +63,17 @@ def load_rows(session: Session, into: str, scan: Scan, memory_limit: str) -> int
             remedy="Nothing was published. Run again; if it stays so, materialise the table in the lake again.",
         )
     return loaded
+
+
+def _sent(session: Session, into: str, scan: Scan, memory_limit: str) -> tuple[int, int]:
+    """Rows loaded and sent, in the quickest way that the server allows."""
+    try:
+        return _stream(session, into, scan, memory_limit)
+    except pymysql.err.MySQLError as error:
+        if not refuses_local_infile(error):
+            raise
+        _tell_of_the_slow_way(session.connection.host_info)
+        return _insert(session, into, scan, memory_limit)
 
 
 def _stream(session: Session, into: str, scan: Scan, memory_limit: str) -> tuple[int, int]:
@@ -113,13 +129,11 @@ def _insert(session: Session, into: str, scan: Scan, memory_limit: str) -> tuple
     sql = f"INSERT INTO {mysql_name(into).replace('%', '%%')} ({', '.join(names)}) VALUES ({places})"
     loaded = sent = 0
     with _lake(scan, memory_limit) as lake, session.connection.cursor() as cursor:
+        cursor.max_stmt_length = min(cursor.max_stmt_length, session.connection.max_allowed_packet)
         for batch in lake.sql(_select(scan)).to_arrow_reader(_INSERTED_ROWS):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            try:
-                loaded += cursor.executemany(sql, rows) or 0
-                sent += len(rows)
-            except (pymysql.err.DataError, pymysql.err.IntegrityError, pymysql.err.ProgrammingError) as error:
-                raise _refused(scan, str(error.args[-1])) from error
+            loaded += cursor.executemany(sql, rows) or 0
+            sent += len(rows)
     return loaded, sent
 
 

@@ -30,7 +30,8 @@ from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.study import Study
 from ratings_platform.warehouse import mysql_changes
 from ratings_platform.warehouse.mysql_address import MySQLAddress
-from ratings_platform.warehouse.mysql_session import Session, told_faults
+from ratings_platform.warehouse.mysql_faults import fault
+from ratings_platform.warehouse.mysql_session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +81,15 @@ def apply(session: Session, study: Study, address: MySQLAddress) -> list[Migrati
         logger.info("migration %s applied: %s", done[-1].number, done[-1].about)
 
     try:
-        with told_faults(address):
-            _run(session, study, [migration.number for migration in pending], tell)
+        _run(session, study, [migration.number for migration in pending], tell)
     except pymysql.err.MySQLError as error:
         number, about, _ = pending[len(done)]
-        raise PlatformError(
-            f"migration {number} ({about}) failed: {error.args[-1]} (error {error.args[0]})",
-            file=address.uri,
-            remedy="Correct the tables or the migration, and then: ratings-platform migrations apply",
+        raise fault(
+            error,
+            address,
+            doing=f"migration {number} ({about}) failed",
+            remedy="Correct the tables or the migration (the server's manual explains the number), and then: "
+            "ratings-platform migrations apply",
         ) from error
     return done
 
