@@ -7,8 +7,8 @@ not belong here: which tables a warehouse holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -26,6 +26,15 @@ from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
 
 _LOCK_WAIT_SECONDS = 20.0
+
+_ROWS = "Nothing was changed. Correct the declaration of the column, or the rows in the lake."
+_REMEDIES: dict[type[duckdb.Error], str] = {
+    duckdb.IntegrityError: _ROWS,
+    duckdb.DataError: _ROWS,
+    duckdb.OutOfMemoryException: "Raise RATINGS_MEMORY_LIMIT and run again; nothing was changed.",
+    duckdb.ProgrammingError: "Load the warehouse anew: ratings-platform run",
+}
+_UNKNOWN = "Mend what DuckDB says and run again; nothing was changed."
 
 
 class DuckDBWarehouse:
@@ -96,7 +105,7 @@ class DuckDBWarehouse:
     @contextmanager
     def kept_open(self, *, read_only: bool = False) -> Iterator[None]:
         """One connection for all that happens in the block: opening and closing a large file takes its time."""
-        with self._connect(read_only=read_only) as self._kept:
+        with self._opened(read_only) as self._kept:
             try:
                 yield
             finally:
@@ -135,53 +144,54 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        if self._kept is not None:
-            yield self._kept
-            return
+        """The connection that is kept open, or one for the block; faults of the database in the block are told."""
+        with nullcontext(self._kept) if self._kept is not None else self._opened(read_only) as connection:
+            try:
+                yield connection
+            except duckdb.Error as error:
+                raise _fault(error, self.path) from error
+
+    def _opened(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """A connection, as soon as no other process has the file open."""
         if read_only and not self.path.exists():
             raise PlatformError(
                 "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Who waited in vain does not wait again until it got in: a run has many tables to load.
-        wait, self._waited_in_vain = 0.0 if self._waited_in_vain else self._lock_wait, True
-        try:
-            with _patiently(
-                lambda: open_session({"memory_limit": self._memory_limit}, self.path, read_only=read_only),
-                self.path,
-                wait,
-            ) as connection:
+        deadline = time.monotonic() + (0.0 if self._waited_in_vain else self._lock_wait)
+        while True:
+            try:
+                connection = open_session({"memory_limit": self._memory_limit}, self.path, read_only=read_only)
+            except duckdb.Error as error:
+                if "Could not set lock" not in str(error):
+                    raise _fault(error, self.path, opening=True) from error
+                if time.monotonic() > deadline:
+                    self._waited_in_vain = True
+                    raise _locked(error, self.path) from error
+                time.sleep(0.2)
+            else:
                 self._waited_in_vain = False
-                yield connection
-        except duckdb.Error as error:
-            if is_disk_full(error):
-                raise PlatformError(
-                    "the disk is full",
-                    file=str(self.path),
-                    remedy="Free some space and run again; nothing was changed.",
-                ) from error
-            raise
+                return connection
 
 
-def _patiently(connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, wait: float) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            return connect()
-        except duckdb.IOException as error:
-            if is_disk_full(error):
-                raise
-            if "Could not set lock" not in str(error):
-                raise PlatformError(
-                    f"the file cannot be opened as a DuckDB database ({str(error).splitlines()[0]})",
-                    file=str(path),
-                    remedy="Move it away, or point RATINGS_WAREHOUSE elsewhere, and load the warehouse again.",
-                ) from error
-            if time.monotonic() > deadline:
-                holder = str(error).partition("Conflicting lock is held in ")[2].split(". ")[0] or "another program"
-                raise PlatformError(
-                    f"the warehouse file is locked by {holder}",
-                    file=str(path),
-                    remedy="Close that program, or wait until it has finished, and run again.",
-                ) from error
-            time.sleep(0.2)
+def _locked(error: duckdb.Error, path: Path) -> PlatformError:
+    holder = str(error).partition("Conflicting lock is held in ")[2].split(". ")[0] or "another program"
+    return PlatformError(
+        f"the warehouse file is locked by {holder}",
+        file=str(path),
+        remedy="Close that program, or wait until it has finished, and run again.",
+    )
+
+
+def _fault(error: duckdb.Error, path: Path, *, opening: bool = False) -> PlatformError:
+    words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if is_disk_full(error):
+        problem, remedy = "the disk is full", "Free some space and run again; nothing was changed."
+    elif opening:
+        problem = f"the file cannot be opened as a DuckDB database ({words})"
+        remedy = "Move it away, or point RATINGS_WAREHOUSE elsewhere, and load the warehouse again."
+    else:
+        problem = words
+        remedy = next((remedy for kind, remedy in _REMEDIES.items() if isinstance(error, kind)), _UNKNOWN)
+    return PlatformError(problem, file=str(path), remedy=remedy)

@@ -92,7 +92,7 @@ def test_a_required_column_refuses_null_and_the_content_stays(
 ) -> None:
     warehouse.load(MARKS, scan(tmp_path, OLD))
     broken = scan(tmp_path, [("x", None, date(2002, 1, 1))])  # type: ignore[list-item]
-    with pytest.raises(duckdb.ConstraintException, match="stars"):
+    with pytest.raises(PlatformError, match=r"NOT NULL constraint failed: marks\.stars\. Nothing was changed"):
         warehouse.load(MARKS, broken, years)
     assert content(warehouse) == as_marks(*OLD)
 
@@ -124,6 +124,34 @@ def test_a_warehouse_that_was_never_loaded_cannot_be_asked(warehouse: DuckDBWare
     with pytest.raises(PlatformError, match=r"does not exist yet\. Run: ratings-platform run"):
         warehouse.row_count(MARKS)
     assert not warehouse.exists
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("select nothing from marks", r'"nothing" not found.* Load the warehouse anew: ratings-platform run'),
+        ("select * from no_table", r"no_table does not exist.* Load the warehouse anew"),
+        ("select 'x'::int", r"Could not convert string 'x' to INT32.*"),
+        ("selec", r"syntax error.*"),
+    ],
+    ids=["column", "table", "value", "syntax"],
+)
+def test_a_question_that_the_database_refuses_is_one_line(
+    warehouse: DuckDBWarehouse, tmp_path: Path, sql: str, told: str
+) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    with pytest.raises(PlatformError, match=told) as caught:
+        warehouse.query(sql)
+    assert str(caught.value).startswith(f"{warehouse.path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [duckdb.IOException("No space left on device"), duckdb.BinderException("x")])
+def test_faults_of_others_in_a_block_that_keeps_it_open_are_not_its_own(
+    warehouse: DuckDBWarehouse, error: duckdb.Error
+) -> None:
+    with pytest.raises(type(error)), warehouse.kept_open():
+        raise error
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"\0" * 20_000], ids=["empty", "text", "zeros"])

@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from ratings_platform.lake.tables import LakeTable
@@ -85,6 +84,23 @@ def test_who_waited_in_vain_waits_again_only_after_it_got_in(
         assert _refused(lambda: warehouse.row_count(MARKS))[0] >= 0.3
 
 
+@pytest.mark.parametrize("content", ["no database", None], ids=["no database", "a folder"])
+def test_another_fault_does_not_end_the_patience_with_locks(
+    warehouse: DuckDBWarehouse, tmp_path: Path, content: str | None
+) -> None:
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    good = warehouse.path.rename(tmp_path / "good")
+    if content is None:
+        warehouse.path.mkdir()
+    else:
+        warehouse.path.write_text(content)
+    assert "cannot be opened as a DuckDB database" in _refused(lambda: warehouse.row_count(MARKS))[1]
+    warehouse.path.rename(tmp_path / "wrong")
+    good.rename(warehouse.path)
+    with held(warehouse.path):
+        assert _refused(lambda: warehouse.row_count(MARKS))[0] >= 0.3
+
+
 def _refused(use: Callable[[], object]) -> tuple[float, str]:
     """How long it took to be refused, and what was told."""
     start = time.monotonic()
@@ -113,7 +129,7 @@ def test_a_lock_released_in_time_is_no_fault(
 
 def test_no_lock_outlives_a_load(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
     warehouse.load(MARKS, scan(tmp_path, OLD))
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(PlatformError, match="no_such_column"):
         warehouse.query("select no_such_column from marks")
     assert error_of(_load, warehouse.path, scan(tmp_path, NEW)) == ""
 
