@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
@@ -34,6 +34,8 @@ T = TypeVar("T")
 _PUBLISH_TRIES = 10
 # After so many versions the log is summed up: who opens a table reads the sum and what came after it.
 _CHECKPOINT_INTERVAL = 10
+# The library would tell a checkpoint that could not be written as a commit that failed.
+_NOTHING_AFTER = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 # Seconds before what failed on the way is tried once more, and again.
 _WAITS = (0.2, 1.0)
 # What a commit says, beside its info, so that its writer knows it again.
@@ -127,6 +129,18 @@ class LakeTable:
         absent = {below[path] for path in self._lake.send(below)}
         self._refuse_lost(absent)
         said = {"info": json.dumps(info or {}), _BESIDE: json.dumps(sorted(beside)), _MARK: uuid.uuid4().hex}
+        version = self._commit(files, years, said, by_year or {}, follows)
+        self._keep_house(version)
+        return version
+
+    def _commit(
+        self,
+        files: Sequence[DataFile],
+        years: Collection[int] | None,
+        said: dict[str, str],
+        by_year: Mapping[int, Any],
+        follows: Scan | None,
+    ) -> int:
         waits = iter(_WAITS)
         for before in range(_PUBLISH_TRIES):
             delta = self._open()
@@ -136,7 +150,7 @@ class LakeTable:
                 raise PassingError(f"{self.table.path}: another run has published since this one read it")
             if by_year:
                 years_said = self._said(delta).get(YEARS, {}) | {str(year): about for year, about in by_year.items()}
-                said["info"] = json.dumps({**(info or {}), YEARS: years_said})
+                said["info"] = json.dumps({**json.loads(said["info"]), YEARS: years_said})
             # No retries inside: the library would only look for files removed twice, and let two writers both add.
             commit = CommitProperties(custom_metadata=said, max_commit_retries=0)
             try:
@@ -146,8 +160,6 @@ class LakeTable:
                         return 0
                     self._refuse_drift(delta)
                     self._replace(delta, files, years, commit)
-                    if not self._lake.remote:  # elsewhere, to list all files takes its time
-                        self.tidy()
                     return delta.version() + 1
             except CommitFailedError as conflict:
                 logger.info("%s: another writer published first, trying again (%s)", self.table.path, conflict)
@@ -166,6 +178,24 @@ class LakeTable:
                     remedy="Mend the storage named in the message and run again; readers still see the last version.",
                 ) from error
         raise PassingError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
+
+    def _keep_house(self, version: int) -> None:
+        """What is done after a commit: whatever becomes of it, the version is published."""
+        try:
+            if (version + 1) % _CHECKPOINT_INTERVAL == 0:
+                with self._lake.faults():
+                    log = self._at(version)
+                    log.create_checkpoint()
+                    log.cleanup_metadata()
+            if not self._lake.remote:  # elsewhere, to list all files takes its time
+                self.tidy()
+        except (DeltaError, OSError, PlatformError, PassingError) as error:
+            logger.warning(
+                "%s: version %d is published, but tidying up after it failed; later versions try again (%s)",
+                self.table.path,
+                version,
+                _one_line(error),
+            )
 
     def history(self, limit: int | None = None) -> list[Version]:
         """The versions that the log still knows, the newest first; those that only tidied up are left out."""
@@ -191,7 +221,7 @@ class LakeTable:
             with self._lake.faults():
                 self._refuse_drift(self._at(number))
                 delta = self._at(None)
-                delta.restore(number, commit_properties=commit)
+                delta.restore(number, commit_properties=commit, post_commithook_properties=_NOTHING_AFTER)
         except CommitFailedError as conflict:
             raise PassingError(f"{self.table.path}: another run has published at the same time") from conflict
         except DeltaError as error:
@@ -200,6 +230,7 @@ class LakeTable:
                 file=self.uri,
                 remedy="Files that no version of the last days needs are removed: choose a later version.",
             ) from error
+        self._keep_house(delta.version())
         return delta.version()
 
     def _said(self, delta: DeltaTable | None) -> dict[str, Any]:
@@ -314,6 +345,7 @@ class LakeTable:
             description=self.table.description,
             configuration={"delta.checkpointInterval": str(_CHECKPOINT_INTERVAL)},
             commit_properties=commit,
+            post_commithook_properties=_NOTHING_AFTER,
             storage_options=self._lake.delta_options(),
         )
 
@@ -341,6 +373,7 @@ class LakeTable:
             schema=delta.schema(),
             partition_by=[self.table.partition_by] if self.table.partition_by else [],
             commit_properties=commit,
+            post_commithook_properties=_NOTHING_AFTER,
         )
 
     def _refuse_drift(self, delta: DeltaTable) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
@@ -157,3 +159,32 @@ def test_a_version_that_the_disk_has_no_room_for_is_one_line_and_changes_nothing
 
 def _publish_many(table: LakeTable) -> None:
     table.publish([_written(table, f"some-folder/year=2001/{n}.parquet", 2001) for n in range(1000)])
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("fault", ["checkpoint", "tidying"])
+@pytest.mark.parametrize("restored", [False, True], ids=["published", "restored"])
+def test_a_version_is_published_whatever_becomes_of_tidying_up_after_it(
+    disk_lake: Lake, fault: str, restored: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = disk_lake.table(MARKS)
+    for _ in range(9):
+        table.publish(put(table, SOME))
+    left = Path(table.uri, "of-a-killed-run")
+    left.touch()
+    os.utime(left, (0, 0))
+    # Removing a file is told to the log, in a version of its own.
+    blocked = Path(
+        table.uri, "_delta_log", f"{9:020}.checkpoint.parquet" if fault == "checkpoint" else f"{10:020}.json"
+    )
+    (blocked / "folder").mkdir(parents=True)
+    other = [(name, 1, day) for name, _, day in SOME]
+    assert (table.restore(0) if restored else table.publish(put(table, other), info={"run": "x"})) == 9
+    assert rows(table.scan()) == (SOME if restored else other)
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith("silver/marks: version 9 is published, but tidying up after it failed; later versions try")
+    assert "\n" not in told
+    shutil.rmtree(blocked)
+    assert left.exists()
+    assert table.publish(put(table, SOME)) == 10
+    assert not left.exists()
