@@ -94,7 +94,7 @@ class DuckDBEngine:
         self, ingest: Ingest, files: Sequence[SourceFile], known: Mapping[str, Scan], root: str, folder: str
     ) -> text.Stored:
         """See `engines.text.store`."""
-        frames = {name: pl.scan_parquet(self._local(scan).paths) for name, scan in known.items()}
+        frames = {name: pl.scan_parquet(self._local(scan).paths, glob=False) for name, scan in known.items()}
         return text.store(ingest.reader(files, frames), ingest.table, root, folder)
 
     def _write_file(

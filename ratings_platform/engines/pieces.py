@@ -136,7 +136,9 @@ def _one_file_of_rejects(pieces: Sequence[Piece], parts: Sequence[Stored], root:
     found = [(part.rejects, lines) for part, lines in zip(parts, before, strict=True) if part.rejects]
     if not found:
         return None
-    rejects = [pl.scan_parquet(Path(root, file.path)).with_columns(pl.col("line") + lines) for file, lines in found]
+    rejects = [
+        pl.scan_parquet(Path(root, file.path), glob=False).with_columns(pl.col("line") + lines) for file, lines in found
+    ]
     path = rejects_path(folder)
     with storage_faults(REJECTS.path, root, folder):
         pl.concat(rejects).sink_parquet(Path(root, path))

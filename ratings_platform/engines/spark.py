@@ -106,7 +106,7 @@ class SparkEngine:
         self, ingest: Ingest, files: Sequence[SourceFile], known: Mapping[str, Scan], root: str, folder: str
     ) -> text.Stored:
         """See `engines.spark_text.store`. Where Spark itself writes to S3, machines share no folder: then done here."""
-        frames = {name: pl.scan_parquet(self._local(scan).paths) for name, scan in known.items()}
+        frames = {name: pl.scan_parquet(self._local(scan).paths, glob=False) for name, scan in known.items()}
         with spark_faults(ingest.table.path):
             session = self._session()
             if self._is_direct(session):

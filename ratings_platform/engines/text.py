@@ -76,7 +76,7 @@ def require_rows(stored: Stored, root: str, folder: str) -> None:
     if stored.rejects is None or stored.kept:
         return
     found = Path(root, stored.rejects.path)
-    first = pl.scan_parquet(found).sort("file", "line").head(1).collect().row(0, named=True)
+    first = pl.scan_parquet(found, glob=False).sort("file", "line").head(1).collect().row(0, named=True)
     found.unlink()
     shutil.rmtree(Path(root, folder), ignore_errors=True)
     raise SourceError(

@@ -25,7 +25,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 
 from ratings_platform.lake import s3_uploads
 from ratings_platform.lake.s3_faults import ADDRESS, CREDENTIALS, told_faults
-from ratings_platform.lake.storage import S3, Progress, refuse_misread
+from ratings_platform.lake.storage import S3, Progress
 from ratings_platform.schema.credentials import as_token
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan
@@ -76,7 +76,6 @@ class S3Storage:
 
     def folder(self, path: str) -> str:
         folder = f"{self._scratch()}/lake"
-        refuse_misread(folder, "RATINGS_HOME")
         return f"{folder}/{path}" if path else folder
 
     def local(self, scan: Scan) -> Scan:

@@ -6,7 +6,6 @@ files mean.
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable
@@ -17,12 +16,9 @@ from typing import NamedTuple, Protocol
 
 from deltalake import DeltaTable
 
-from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan
 
 S3 = "s3://"
-# In a path the Delta library decodes % and turns \ round; DuckDB takes name=value for a partition, before ours.
-_MISREAD = re.compile(r"[%=\\]")
 
 # After so long nobody is at work any more on a file that is not whole.
 _ABANDONED_SECONDS = 2 * 24 * 3600
@@ -105,7 +101,6 @@ class DiskStorage:
     remote = False
 
     def __init__(self, root: str):
-        refuse_misread(root, "RATINGS_LAKE")
         self.root = root.rstrip("/")
         self._logs: dict[str, _Log] = {}
 
@@ -196,13 +191,3 @@ def open_storage(root: str, scratch: Callable[[], Path], region: Callable[[], st
     from ratings_platform.lake.s3 import S3Storage
 
     return S3Storage(root, scratch, region)
-
-
-def refuse_misread(folder: str, setting: str) -> None:
-    """Raise when libraries would read a folder's path as something else."""
-    if _MISREAD.search(folder):
-        raise PlatformError(
-            "the folder's path holds one of % = \\, which libraries read as something else",
-            file=folder,
-            remedy=f"Choose another folder: set {setting}.",
-        )

@@ -6,6 +6,7 @@ and types. Does not belong here: a connection to run it (`duckdb_session`).
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from functools import cache
 
@@ -28,7 +29,9 @@ def scan_sql(scan: Scan) -> str:
     if not scan.files:
         nulls = (f"cast(null as {kind}) as {quoted(name)}" for name, kind in duckdb_types(scan.table).items())
         return f"select {', '.join(nulls)} where false"
-    files = f"read_parquet([{', '.join(map(literal, scan.paths))}], {_hive(scan.table)})"
+    # Paths are meant as they are, brackets and stars included.
+    paths = ", ".join(literal(glob.escape(path)) for path in scan.paths)
+    files = f"read_parquet([{paths}], {_hive(scan.table)})"
     return f"select {_typed(duckdb_types(scan.table))} from {files}" + _of_years(scan)
 
 

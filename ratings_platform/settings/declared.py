@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from pydantic_settings import (
 
 from ratings_platform.schema.credentials import as_password, as_token
 from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
+from ratings_platform.settings.folders import ANY, COPIES, DAGSTER, LAKE, SPARK, WAREHOUSE, Use, absolute
 from ratings_platform.settings.spark_options import options_in_file, options_in_text
 from ratings_platform.settings.values import holds_password, is_address
 
@@ -94,7 +96,7 @@ class Settings(StudySettings):
     def _absolute(cls, value: Path) -> Path:
         if is_address(str(value)):
             raise ValueError("give a folder on this machine")
-        return value.expanduser().absolute()
+        return absolute(value)
 
     @field_validator("lake")
     @classmethod
@@ -105,7 +107,7 @@ class Settings(StudySettings):
             instead = "the address holds a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead, and "
             form = "give a folder, or s3://BUCKET/PREFIX with a prefix of letters, digits and - _ . /"
             raise ValueError((instead if holds_password(value) else "") + form)
-        return str(Path(value).expanduser().absolute())
+        return str(absolute(value))
 
     @field_validator("warehouse")
     @classmethod
@@ -114,8 +116,10 @@ class Settings(StudySettings):
         if value is not None and not value.startswith(_SCHEME) and holds_password(value):
             instead = f"set {PREFIX}WAREHOUSE_PASSWORD instead, where / @ : # ? stand as they are"
             raise ValueError(f"the address holds a password: {instead}, and {form}")
-        if value is None or value.startswith("mysql://") or (value.startswith(_SCHEME) and value != _SCHEME):
+        if value is None or value.startswith("mysql://"):
             return value
+        if value.startswith(_SCHEME) and value != _SCHEME:
+            return f"{_SCHEME}{absolute(value.removeprefix(_SCHEME))}"
         raise ValueError(form)
 
     @field_validator("warehouse_password")
@@ -181,7 +185,7 @@ class Settings(StudySettings):
     def _known_source(cls, value: str) -> str:
         if value in ("sample", "kaggle"):
             return value
-        path = Path(value).expanduser().absolute()
+        path = absolute(value)
         if not path.exists():
             raise ValueError("give sample, kaggle, or a directory that exists, or an archive")
         return str(path)
@@ -217,13 +221,12 @@ class Settings(StudySettings):
     def warehouse_path(self) -> Path:
         """The file of a DuckDB warehouse."""
         default = self.home / "warehouse.duckdb"
-        return Path(self.warehouse.removeprefix(_SCHEME)).expanduser().absolute() if self.warehouse else default
+        return Path(self.warehouse.removeprefix(_SCHEME)) if self.warehouse else default
 
     @property
     def warehouse_url(self) -> str:
         """Which warehouse, and where; never with a password."""
-        is_mysql = self.warehouse and self.warehouse.startswith("mysql://")
-        return str(self.warehouse) if is_mysql else f"{_SCHEME}{self.warehouse_path}"
+        return self.warehouse or f"{_SCHEME}{self.warehouse_path}"
 
     @property
     def scratch(self) -> Path:
@@ -242,4 +245,21 @@ class Settings(StudySettings):
 
     @cached_property
     def dagster_home(self) -> Path:
-        return Path(os.environ.get("DAGSTER_HOME") or self.home / "dagster").expanduser().absolute()
+        given = os.environ.get("DAGSTER_HOME")
+        if given and is_address(given):
+            raise ValueError("give a folder on this machine")
+        return absolute(given) if given else self.home / "dagster"
+
+    def folders(self) -> Iterator[tuple[str, Path, Use]]:
+        """What the platform writes into, and the source: each with the setting that says where it is, and its use."""
+        home, on_s3 = f"{PREFIX}HOME", self.lake_root.startswith("s3://")
+        yield home, self.home, COPIES if on_s3 else ANY
+        if self.source not in ("sample", "kaggle"):
+            yield f"{PREFIX}SOURCE", Path(self.source), ANY
+        if not on_s3:
+            yield f"{PREFIX}LAKE" if self.lake else home, Path(self.lake_root), LAKE
+        if self.warehouse_url.startswith(_SCHEME):
+            yield f"{PREFIX}WAREHOUSE" if self.warehouse else home, self.warehouse_path, WAREHOUSE
+        yield home if self.dagster_home == self.home / "dagster" else "DAGSTER_HOME", self.dagster_home, DAGSTER
+        if self.engine == "spark":
+            yield home, self.scratch, SPARK

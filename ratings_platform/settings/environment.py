@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ratings_platform.schema.errors import SettingsError
 from ratings_platform.settings.declared import Settings, StudySettings
 from ratings_platform.settings.dotenv_file import PREFIX, read_dotenv
+from ratings_platform.settings.folders import misread
 from ratings_platform.settings.kaggle import KaggleLogin, checked, find_login
 from ratings_platform.settings.values import shown
 
@@ -40,9 +41,21 @@ def load_settings(**overrides: Any) -> Settings:
         if value and not name.upper().startswith(PREFIX):  # theirs who read the environment: Dagster, Kaggle's client
             os.environ.setdefault(name, value)
     settings = _load(Settings, overrides)
+    _refuse_misread(settings)
     if settings.uses_aws:
         _mend_for_aws()
     return settings
+
+
+def _refuse_misread(settings: Settings) -> None:
+    """Raise SettingsError when a library would take the path of a folder for something else."""
+    try:
+        folders = list(settings.folders())
+    except ValueError as error:
+        raise SettingsError(str(error), file="DAGSTER_HOME", remedy="Unset it for a folder below the home.") from None
+    for setting, path, use in folders:
+        if problem := misread(path, use):
+            raise SettingsError(problem, file=setting, remedy="Choose another folder.")
 
 
 def load_study_settings(group: type[S]) -> S:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 import ibis
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +18,10 @@ from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.files import DataFile, Scan
+from ratings_platform.schema.reading import Count, Parsed
+from ratings_platform.schema.study import Ingest
 from ratings_platform.schema.tables import Column, Table
-from ratings_platform_tests.lake.samples import MANY, MARKS, PLAIN, READINGS, marks, numbers, put, readings
+from ratings_platform_tests.lake.samples import MANY, MARKS, ODD_FOLDERS, PLAIN, READINGS, marks, numbers, put, readings
 
 pytestmark = pytest.mark.unit
 
@@ -147,6 +151,26 @@ def test_names_and_folders_may_hold_quotes_and_spaces(engine: DuckDBEngine, tmp_
         files = engine.write(expr, {PLAIN.name: scan}, odd, target.uri, target.new_folder(), years=[year])
         target.publish(files, years=[year])
     assert all_rows(engine, target.scan()) == [{"a \"b\" 'c'": "it's", "year": year} for year in YEARS]
+
+
+@pytest.mark.parametrize(("folder", "sibling"), ODD_FOLDERS.items(), ids=ODD_FOLDERS)
+def test_a_folder_is_what_it_is_called(tmp_path: Path, folder: str, sibling: str) -> None:
+    """And no pattern: readers and expressions see what lies there and not what lies beside it."""
+    engine = DuckDBEngine("500MB", tmp_path / folder / "spill")
+    for name, value in ((sibling, "beside"), (folder, "there")):
+        table = LakeTable(str(tmp_path / name), PLAIN)
+        expr = PLAIN.unbound().select(name=ibis.literal(value))
+        Path(table.uri).mkdir(parents=True)
+        pq.write_table(pa.table({"name": ["x"]}), Path(table.uri, "x.parquet"))
+        scan = Scan(PLAIN, table.uri, (DataFile("x.parquet", 1, 1),))
+        table.publish(engine.write(expr, {PLAIN.name: scan}, PLAIN, table.uri, "same"))
+    assert all_rows(engine, table.scan()) == [{"name": "there"}]
+
+    def known(_: object, frames: Mapping[str, pl.LazyFrame]) -> Parsed:
+        return Parsed(frames["plain"], pl.LazyFrame(), lambda: Count(1, 0))
+
+    stored = engine.store(Ingest(PLAIN, "vendor", ("*",), known), [], {"plain": table.scan()}, table.uri, "read")
+    assert pq.read_table(Path(table.uri, stored.files[0].path))["name"].to_pylist() == ["there"]
 
 
 def test_what_exceeds_the_memory_is_spilt_to_the_folder_given(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ratings_platform.engines.text import Stored, store
 from ratings_platform.schema.errors import PlatformError, SourceError
 from ratings_platform.schema.reading import REJECTS, Count, Parsed
 from ratings_platform.schema.tables import Table
-from ratings_platform_tests.lake.samples import PLAIN, READINGS, Row, readings
+from ratings_platform_tests.lake.samples import ODD_FOLDERS, PLAIN, READINGS, Row, readings
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +43,7 @@ def put(root: Path, rows: pl.LazyFrame, rejects: pl.LazyFrame, count: Count, tab
 
 
 def content(root: Path, stored: Stored) -> list[Row]:
-    return [row for file in stored.files for row in pl.read_parquet(root / file.path).rows()]
+    return [row for file in stored.files for row in pl.read_parquet(root / file.path, glob=False).rows()]
 
 
 def test_rows_become_a_file_a_year_in_the_order_of_the_text(tmp_path: Path) -> None:
@@ -126,3 +126,15 @@ def test_files_of_which_no_row_can_be_used_are_refused_as_a_whole(tmp_path: Path
         put(tmp_path, frame([]), refused(REJECTED[::-1]), Count(2, 0))
     assert str(refusal.value).startswith("a.txt, line 3: none of its 2 rows can be used; the first: bad day. ")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("folder", "sibling"), ODD_FOLDERS.items(), ids=ODD_FOLDERS)
+def test_a_folder_is_what_it_is_called(tmp_path: Path, folder: str, sibling: str) -> None:
+    """And no pattern: what is stored and looked up lies there and not beside it."""
+    put(tmp_path / sibling, frame(readings([2001], 1)), refused([("b.txt", 1, "another", "")]), Count(2, 0))
+    with pytest.raises(SourceError, match=r"^a\.txt, line 3: none of its 2 rows"):
+        put(tmp_path / folder, frame([]), refused(REJECTED), Count(2, 0))
+    rows = readings([2001, 2002], 3)
+    stored = put(tmp_path / folder, frame(rows), refused(REJECTED), Count(8, 0))
+    assert sorted(map(str, content(tmp_path / folder, stored))) == sorted(map(str, rows))
+    assert [path.name for path in (tmp_path / sibling / "unit").iterdir()] == ["2001-0.parquet"]

@@ -54,6 +54,17 @@ MANY = Table(
     "gold", "many", "One row per number.", (Column("n", "int64", "A number."), Column("m", "int64", "Its hash."))
 )
 
+# Names of folders, and of folders beside them that they would match as patterns.
+ODD_FOLDERS = {
+    "[2024]": "2",
+    "a[b]c": "abc",
+    "a*b": "axb",
+    "{a,b}": "a",
+    "100% a": "100",
+    'it\'s "a"': "it",
+    "données 🎬": "donnees",
+}
+
 Row = tuple[str | None, int, date]
 
 # Short, so that a fault that lasts is soon told.

@@ -23,6 +23,7 @@ from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.lake.samples import (
     MARKS,
+    ODD_FOLDERS,
     PLAIN,
     READINGS,
     Lake,
@@ -168,10 +169,24 @@ def test_other_columns_than_declared_are_refused_by_readers_and_writers(table: L
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("folder", ["year=1999", "a%20b", "a\\b"])
-def test_folders_that_libraries_read_as_something_else_are_refused(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(PlatformError, match=r"which libraries read as something else\. .*RATINGS_LAKE"):
-        LakeTable(str(tmp_path / folder / "lake"), MARKS)
+@pytest.mark.parametrize(("folder", "sibling"), ODD_FOLDERS.items(), ids=ODD_FOLDERS)
+def test_a_folder_is_what_it_is_called(tmp_path: Path, folder: str, sibling: str) -> None:
+    """And no pattern: the folders beside it are left alone."""
+    for name, rows_of_it in ((sibling, NEW), (folder, OLD)):
+        lake = Lake(str(tmp_path / name / "lake"), tmp_path / "scratch")
+        table = lake.table(MARKS)
+        table.publish(put(table, rows_of_it, "same"))
+    assert lake.rows(table.scan()) == OLD
+    assert lake.rows(table.scan([2002])) == OLD[1:2]
+    table.publish(put(table, NEW), years=[2002, 2003], info={"run": "two"})
+    assert table.info() == {"run": "two"}
+    assert [version.number for version in table.history()] == [1, 0]
+    table.restore(0)
+    assert lake.rows(table.scan()) == OLD
+    Path(table.uri, "left over").write_text("x")
+    assert "left over" in table.tidy(hours=0)
+    assert not Path(table.uri, "left over").exists()
+    assert len(list((tmp_path / sibling).rglob("*.parquet"))) == len(NEW)
 
 
 def test_an_empty_unpartitioned_table_is_a_version_too(lake: Lake) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -51,11 +52,10 @@ def test_no_setting_shows_what_may_be_secret(value: str) -> None:
 
 def _told() -> str:
     """What is said of the settings; nothing where they will do."""
-    try:
+    with suppress(SettingsError):
         load_settings()
-    except SettingsError:
-        return complaint()
-    return ""
+        return ""
+    return complaint()
 
 
 @pytest.mark.parametrize("name", ["HOME", "LAKE", "SOURCE", "WAREHOUSE", "SPARK_MASTER", "ENGINE", "MEMORY_LIMIT"])
