@@ -6,6 +6,7 @@ files mean.
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable
@@ -138,8 +139,12 @@ class DiskStorage:
         """Files on this machine are used where they lie."""
 
     def ages(self, folder: str) -> dict[str, float]:
-        files = (path for path in Path(self.root, folder).rglob("*") if path.is_file())
-        return {str(file.relative_to(self.root)): file.stat().st_mtime for file in files}
+        found = {}
+        for place, _, names in os.walk(Path(self.root, folder)):
+            for file in (Path(place, name) for name in names):
+                with suppress(FileNotFoundError):  # another process may remove it just now
+                    found[str(file.relative_to(self.root))] = file.stat().st_mtime
+        return found
 
     def remove(self, paths: Iterable[str]) -> None:
         for path in paths:

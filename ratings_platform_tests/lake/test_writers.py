@@ -14,7 +14,7 @@ import pytest
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError
-from ratings_platform.schema.files import DataFile
+from ratings_platform.schema.files import BESIDE, DataFile
 from ratings_platform_tests.lake.samples import (
     MARKS,
     PROCESSES,
@@ -188,3 +188,37 @@ def test_a_version_is_published_whatever_becomes_of_tidying_up_after_it(
     assert left.exists()
     assert table.publish(put(table, SOME)) == 10
     assert not left.exists()
+
+
+@pytest.mark.integration
+def test_two_that_tidy_up_at_once_are_not_in_each_others_way(disk_lake: Lake) -> None:
+    """Files go while the other looks at them: of the table, and beside it."""
+    table, rounds = disk_lake.table(MARKS), 5
+    together = PROCESSES.Barrier(3)
+    tidying = [PROCESSES.Process(target=_tidy_often, args=(disk_lake, rounds, together)) for _ in range(2)]
+    for process in tidying:
+        process.start()
+    for _ in range(rounds):
+        table.publish(put(table, SOME))
+        for path in (*(f"{BESIDE}/{n}" for n in range(500)), *(table.new_folder("left") for _ in range(50))):
+            file = Path(table.uri, path, "left.parquet")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        together.wait(60)  # all is there
+        together.wait(60)  # all is removed
+        assert list(Path(table.uri).rglob("left.parquet")) == []
+    for process in tidying:
+        process.join(60)
+    assert [process.exitcode for process in tidying] == [0, 0]
+    assert rows(table.scan()) == SOME
+
+
+def _tidy_often(lake: Lake, rounds: int, together: Barrier) -> None:
+    for _ in range(rounds):
+        together.wait(60)
+        try:
+            lake.table(MARKS).tidy(hours=0)
+        except BaseException:
+            together.abort()
+            raise
+        together.wait(60)
