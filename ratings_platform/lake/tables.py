@@ -263,12 +263,19 @@ class LakeTable:
         delta = self._open()
         if delta is None:
             return []
-        with self._lake.faults():
-            # The log names those that were removed before, too.
-            named = sorted(set(delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)))
-            found = [path for path in named if self._lake.has(f"{self.table.path}/{path}")]
-            if found and not dry_run:
-                delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+        try:
+            with self._lake.faults():
+                # The log names those that were removed before, too.
+                named = sorted(set(delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)))
+                found = [path for path in named if self._lake.has(f"{self.table.path}/{path}")]
+                if found and not dry_run:
+                    delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+        except DeltaError as error:
+            raise PlatformError(
+                f"old files could not be removed: {_one_line(error)}",
+                file=self.uri,
+                remedy="Mend the storage named in the message and run again; readers still see the last version.",
+            ) from error
         beside = self._beside_before(time.time() - hours * 3600)
         if not dry_run:
             self._lake.remove(f"{self.table.path}/{path}" for path in beside)
@@ -332,6 +339,15 @@ class LakeTable:
                 if (wait := next(waits, None)) is None:
                     raise
                 time.sleep(wait)
+            except TableNotFoundError:
+                raise
+            except DeltaError as error:
+                raise PlatformError(
+                    f"the table's log cannot be read: {_one_line(error)}",
+                    file=self.uri,
+                    remedy="Put back what was changed in the folder _delta_log, or move the table's folder away and "
+                    "materialise the table again.",
+                ) from error
 
     def _create(self, files: Sequence[DataFile], commit: CommitProperties) -> None:
         Path(self.local_root).mkdir(parents=True, exist_ok=True)
@@ -393,8 +409,9 @@ class LakeTable:
 
 
 def _one_line(error: Exception) -> str:
-    """The library's words without its colours, arrows and line breaks."""
-    return " ".join(re.sub(r"\x1b\[\d*m|↳", " ", str(error)).split())
+    """The library's words without its colours, arrows, line breaks and the places in its code."""
+    words = re.split(r"\n\s+0: ", str(error))[0]
+    return " ".join(re.sub(r"\x1b\[\d*m|↳", " ", words).split()).rstrip(".")
 
 
 def _partition(file: DataFile, table: Table) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -166,6 +167,29 @@ def test_other_columns_than_declared_are_refused_by_readers_and_writers(table: L
     with pytest.raises(PlatformError, match="other columns than declared"):
         drifted.publish(put(table, NEW))
     assert lake.rows(table.scan()) == OLD
+
+
+def _tear(commit: Path) -> None:
+    commit.write_text(commit.read_text()[:50])
+
+
+def _of_a_later_time(commit: Path) -> None:
+    commit.write_text('{"protocol":{"minReaderVersion":9,"minWriterVersion":9}}\n')
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("harm", [_tear, Path.unlink, _of_a_later_time], ids=["torn", "gone", "unknown protocol"])
+def test_a_log_that_cannot_be_read_is_one_line(disk_lake: Lake, harm: Callable[[Path], None]) -> None:
+    table = disk_lake.table(MARKS)
+    for _ in range(3):
+        table.publish(put(table, OLD))
+    harm(Path(table.uri, "_delta_log", f"{1:020}.json"))
+    for use in (table.scan, table.info, table.history, table.tidy, lambda: table.publish(put(table, NEW))):
+        with pytest.raises(PlatformError, match=r"the table's log cannot be read: .* Put back what was") as caught:
+            use()
+        assert str(caught.value).startswith(f"{table.uri}: ")
+        assert not set("\n\x1b") & set(str(caught.value))
+        assert "<unknown>" not in str(caught.value)
 
 
 @pytest.mark.unit
