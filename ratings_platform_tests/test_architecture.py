@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "settings": ("schema",),
     "scratch": (),
     "duckdb_session": (),
+    "formats": ("schema",),
     **dict.fromkeys(STORES, ("schema", "duckdb_session")),
     "orchestration": (*STORES, "schema", "settings", "scratch"),
     "answering": (*STORES, "schema", "settings", "scratch"),
-    "studies": ("schema",),
+    "studies": ("formats", "schema"),
     "definitions": ("orchestration", "studies", "settings", "schema"),
     "cli": ("answering", "definitions", "studies", "orchestration", *STORES, "schema", "settings"),
 }

@@ -1,7 +1,7 @@
 """Readers of the two vendors' files: plain text lines in, typed rows and refused lines out.
 
-Belongs here: the vendors' file formats, which lines are accepted, and the first look that tells a file of the wrong
-kind. Does not belong here: unpacking, storing, and anything about rows once they are typed.
+Belongs here: the vendors' file formats, and which lines are accepted. Does not belong here: what holds for lines of
+any format (`formats`), unpacking, storing, and anything about rows once they are typed.
 
 Both rating formats are read as whole lines and taken apart here rather than by a CSV parser: a CSV parser guesses one
 date pattern for each block it reads, and cannot tell a surplus empty field from none, so that what it accepts would
@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 import polars as pl
 
-from ratings_platform.schema.errors import SourceError
+from ratings_platform.formats.kinds import refuse_other_columns, refuse_other_kinds
+from ratings_platform.formats.lines import Faults, Lines, is_blank, is_utf8, read_lines, refused
 from ratings_platform.schema.reading import Count, Parsed, SourceFile
 from ratings_platform.schema.tables import Table
 from ratings_platform.studies.market_study.reasons import Reason
@@ -40,200 +39,15 @@ ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # A table's column captions, as spreadsheets and careless concatenation leave them: words where numbers belong.
 CAPTIONS = r'^\ufeff?"?[A-Za-z][\w ]*"?,"?[A-Za-z][\w ]*"?,"?[A-Za-z]'
 
-Faults = Sequence[tuple[Reason, pl.Expr]]
-
 # What files may be cut after. No line is decided by one above a film header that can be read.
 BEFORE_FILM_HEADER = re.compile(rb"\n(?=[1-9][0-9]{0,8}:\r?\n)")
-BEFORE_LINE = re.compile(rb"\n")
 
-
-# --- A first look at each file ---------------------------------------------------------------------------------------
-
-LOOK_BYTES, LOOK_LINES = 1 << 16, 20
 MOVIES, RATINGS, REVIEWS = "Netflix's movie_titles.csv", "a Netflix rating file", "an Amazon review file"
-# How a line of each kind looks, well formed or not; the first that fits counts.
-LOOKS = {
+KINDS = {
     REVIEWS: re.compile(r"([^\t]*\t){9}"),
     RATINGS: re.compile(r"[0-9]+\s*:|[^,]*,[^,]*,[0-9]{4}-[0-9]"),
     MOVIES: re.compile(r"[^,]+,([0-9]{4}|NULL),"),
 }
-FETCH_AGAIN = "Fetch the file from its origin again."
-# How the bytes (in lower case) of a file begin that is no plain text, what it is, and what to do about it.
-NO_TEXT = (
-    ((b"pk\x03\x04", b"pk\x05\x06", b"\x1f\x8b"), "is still packed", "Unpack it, or name it .zip or .gz."),
-    ((b"\xff\xfe", b"\xfe\xff"), "is encoded in UTF-16", "Save it as UTF-8, or fetch the original again."),
-    ((b"<!doctype", b"<html", b"<?xml"), "is a web page, not data", FETCH_AGAIN),
-)
-
-
-def _opening(file: SourceFile) -> list[str]:
-    """The first lines that are not blank; refuses a file that is empty or no plain text."""
-    try:
-        with file.path.open("rb") as opened:
-            head = opened.read(LOOK_BYTES)
-    except FileNotFoundError:
-        raise SourceError("file is missing", remedy="Put it back or fetch it again.", file=file.name) from None
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    for magic, problem, remedy in NO_TEXT:
-        if start.startswith(magic):
-            raise SourceError(problem, remedy=remedy, file=file.name, line=1)
-    if b"\0" in head:
-        raise SourceError("holds NUL bytes, so it is no plain text", remedy=FETCH_AGAIN, file=file.name, line=1)
-    text = head.decode("utf-8", errors="replace").removeprefix("\ufeff")
-    lines = [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise SourceError("file is empty", remedy=FETCH_AGAIN, file=file.name, line=1)
-    return lines[:LOOK_LINES]
-
-
-def _look(line: str) -> str | None:
-    return next((kind for kind, look in LOOKS.items() if look.match(line)), None)
-
-
-def _refuse_other_kinds(file: SourceFile, wanted: str) -> None:
-    """One good line among the first is enough: single bad lines are rejects, not a reason to refuse the file."""
-    if not file.from_start:
-        return
-    seen = Counter(_look(line) for line in _opening(file))
-    if wanted not in seen:
-        raise _other_kind(file, wanted, next((kind for kind, _ in seen.most_common() if kind), None))
-
-
-def _other_kind(file: SourceFile, wanted: str, found: str | None) -> SourceError:
-    problem = f"looks like {found}, not like {wanted}" if found else f"does not look like {wanted}"
-    return SourceError(problem, remedy="Put the vendor's own file in its place.", file=file.name, line=1)
-
-
-def _refuse_other_columns(file: SourceFile) -> None:
-    if not file.from_start:
-        return
-    first = _opening(file)[0]
-    found, wanted = first.split("\t"), [c.name for c in RATINGS_AMAZON.columns]
-    if found == wanted:
-        return
-    if not set(found) & set(wanted):
-        if _look(first) != REVIEWS:
-            raise _other_kind(file, REVIEWS, _look(first))
-        raise SourceError("the header line is missing", remedy=FETCH_AGAIN, file=file.name, line=1)
-    differences = {
-        "missing": [c for c in wanted if c not in found],
-        "unknown": [c for c in found if c not in wanted],
-        "repeated": [c for c, n in Counter(found).items() if n > 1],
-    }
-    told = "; ".join(f"{what}: {', '.join(names)}" for what, names in differences.items() if names)
-    raise SourceError(
-        f"its columns are not those of {REVIEWS} ({told or 'another order'})",
-        remedy="Fetch the vendor's file again; if the vendor changed it, this study's tables must change first.",
-        file=file.name,
-        line=1,
-    )
-
-
-# --- Lines of text ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Text:
-    """The lines of one unit of files.
-
-    `lines` has line, index (in the unit, from 1), path and undecodable; `begins` marks the first line of a file
-    (None in a unit of one file), `number` is the line's number in its file, `file` the vendor's name of that file.
-    """
-
-    lines: pl.LazyFrame
-    begins: pl.Expr | None
-    number: pl.Expr
-    file: pl.Expr
-    count: Count
-
-
-def _read_text(files: Sequence[SourceFile], candidate: pl.Expr, structure: pl.Expr) -> _Text:
-    """Counting comes first, since it also shows whether the text is UTF-8 throughout, as it nearly always is."""
-    lines = _scan_lines(files)
-    try:
-        count = _count(lines, candidate, structure)
-    except pl.exceptions.ComputeError as error:
-        if "utf8" not in str(error):
-            raise
-        lines = _scan_lossy(files)
-        count = _count(lines, candidate, structure)
-    index, path = pl.col("index"), pl.col("path")
-    if len(files) == 1:
-        return _Text(lines, None, index, pl.lit(files[0].name), count)
-    begins = path.ne_missing(path.shift())
-    number = index - pl.when(begins).then(index).forward_fill() + 1
-    return _Text(lines, begins, number, path.replace_strict({str(f.path): f.name for f in files}), count)
-
-
-def _scan_lines(files: Sequence[SourceFile]) -> pl.LazyFrame:
-    lines = pl.scan_lines(
-        [f.path for f in files], row_index_name="index", row_index_offset=1, include_file_paths="path", glob=False
-    )
-    return lines.with_columns(undecodable=pl.lit(False))
-
-
-def _scan_lossy(files: Sequence[SourceFile]) -> pl.LazyFrame:
-    """The same lines with U+FFFD for bad bytes: no line holds the separator, so each is one field."""
-    lines = pl.scan_csv(
-        [f.path for f in files],
-        has_header=False,
-        schema={"line": pl.String},
-        separator="\n",
-        quote_char=None,
-        encoding="utf8-lossy",
-        row_index_name="index",
-        row_index_offset=1,
-        include_file_paths="path",
-        glob=False,
-    )
-    bad = pl.Series(_undecodable(files), dtype=pl.UInt32)
-    # A CSV parser drops the byte order mark that opens a file.
-    path, marked = pl.col("path"), [str(f.path) for f in files if _is_marked(f)]
-    mark = pl.when(path.is_in(marked) & path.ne_missing(path.shift())).then(pl.lit("\ufeff")).otherwise(pl.lit(""))
-    line = mark + pl.col("line").fill_null("")
-    return lines.with_columns(line=line, undecodable=pl.col("index").is_in(bad.implode()))
-
-
-def _is_marked(file: SourceFile) -> bool:
-    with file.path.open("rb") as opened:
-        return opened.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
-
-
-def _undecodable(files: Sequence[SourceFile]) -> Iterator[int]:
-    """Numbers, in the unit, of the lines that are not UTF-8; only blocks that fail are looked at line by line."""
-    before = 0
-    for file in files:
-        with file.path.open("rb") as opened:
-            while block := opened.read(1 << 22) + opened.readline():
-                if not _is_utf8(block):
-                    yield from (n for n, line in enumerate(block.split(b"\n"), before + 1) if not _is_utf8(line))
-                before += block.count(b"\n") + (not block.endswith(b"\n"))
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _count(lines: pl.LazyFrame, candidate: pl.Expr, structure: pl.Expr) -> Count:
-    """`candidate` is a cheap test for lines that may be structure; only those are put to the full test."""
-    parts = [lines.select(pl.len()), lines.filter(candidate).select(structure.sum())]
-    total, found = pl.collect_all(parts, engine="streaming")
-    return Count(total.item(), found.item())
-
-
-def _rejects(text: _Text, lines: pl.LazyFrame, faults: Faults) -> pl.LazyFrame:
-    """The lines given, which have `number`, each with the first fault that applies."""
-    reason = pl.coalesce(pl.when(fault.fill_null(True)).then(pl.lit(reason.value)) for reason, fault in faults)
-    return lines.select(
-        text.file.alias("file"),
-        pl.col("number").cast(pl.Int64).alias("line"),
-        reason.alias("reason"),
-        pl.col("line").alias("raw"),
-    )
 
 
 def _whole(text: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
@@ -251,7 +65,7 @@ def read_movies_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
     films: dict[int, tuple[int | None, str]] = {}
     rejects = []
     for file in files:
-        _refuse_other_kinds(file, MOVIES)
+        refuse_other_kinds(file, MOVIES, KINDS)
         for number, line in enumerate(_lines_of(file.path), 1):
             if not line:
                 continue
@@ -261,14 +75,14 @@ def read_movies_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
             else:
                 films[film[0]] = film[1:]
     rows = pl.DataFrame([(i, *rest) for i, rest in films.items()], _schema(MOVIES_NETFLIX), orient="row")
-    refused = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
-    return Parsed(rows.lazy(), pl.DataFrame(rejects, refused, orient="row").lazy(), lambda: _count_bytes(files))
+    refusals = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
+    return Parsed(rows.lazy(), pl.DataFrame(rejects, refusals, orient="row").lazy(), lambda: _count_bytes(files))
 
 
 def _lines_of(path: Path) -> list[str]:
     """ISO-8859-1 as the vendor writes it, unless the whole file is UTF-8, as copies saved anew are."""
     content = path.read_bytes()
-    text = content.decode("utf-8-sig" if _is_utf8(content) else "latin-1")
+    text = content.decode("utf-8-sig" if is_utf8(content) else "latin-1")
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
@@ -322,9 +136,9 @@ def _endings() -> pl.Enum:
 
 def read_ratings_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Parsed:
     for file in files:
-        _refuse_other_kinds(file, RATINGS)
+        refuse_other_kinds(file, RATINGS, KINDS)
     films = known[MOVIES_NETFLIX.name].select("product_id").collect().to_series()
-    text = _read_text(files, _is_blank() | _ends_header(), _is_blank() | _is_film_header())
+    text = read_lines(files, is_blank() | _ends_header(), is_blank() | _is_film_header())
     lines = _with_parts(text, films)
     good = (pl.col("customer_id") > 0) & pl.col("ending").is_not_null() & (pl.col("product_id") > 0)
     days = (LAST_DAY - FIRST_DAY).days + 1
@@ -333,12 +147,12 @@ def read_ratings_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Laz
     rows = lines.filter(good).select(
         "product_id", "customer_id", star_rating.alias("star_rating"), review_date.alias("review_date")
     )
-    is_structure = _is_blank() | (pl.col("film") > 0) | (pl.col("film") == UNKNOWN_FILM)
-    refused = lines.with_columns(number=text.number).filter(~(good | is_structure).fill_null(False))
-    return Parsed(rows, _rejects(text, refused, _rating_faults()), lambda: text.count)
+    is_structure = is_blank() | (pl.col("film") > 0) | (pl.col("film") == UNKNOWN_FILM)
+    bad = lines.with_columns(number=text.number).filter(~(good | is_structure).fill_null(False))
+    return Parsed(rows, refused(text, bad, _rating_faults()), lambda: text.count)
 
 
-def _with_parts(text: _Text, films: pl.Series) -> pl.LazyFrame:
+def _with_parts(text: Lines, films: pl.Series) -> pl.LazyFrame:
     """Adds what each line says: `heading` and `film` where it is a film header, the parts of a rating where it is one.
 
     `product_id` is the film of the nearest header above. Headers are only sought in the few lines that do not end
@@ -360,7 +174,7 @@ def _with_parts(text: _Text, films: pl.Series) -> pl.LazyFrame:
     if text.begins is not None:
         nearest = pl.when(nearest.is_null() & text.begins).then(pl.lit(NO_FILM, pl.Int32)).otherwise(nearest)
     return (
-        text.lines.with_columns(customer_id=_whole(line.str.head(-ENDING), pl.Int32), ending=ending)
+        text.frame.with_columns(customer_id=_whole(line.str.head(-ENDING), pl.Int32), ending=ending)
         .with_columns(heading=heading)
         .with_columns(film=film)
         .with_columns(product_id=nearest.forward_fill())
@@ -377,10 +191,6 @@ def _ends_header() -> pl.Expr:
 
 def _is_film_header() -> pl.Expr:
     return _ends_header() & (_film_id(pl.col("line").str.strip_prefix("\ufeff")) > 0).fill_null(False)
-
-
-def _is_blank() -> pl.Expr:
-    return (pl.col("line") == "") | (pl.col("line") == "\ufeff")
 
 
 def _rating_faults() -> Faults:
@@ -420,24 +230,24 @@ def _day(text: pl.Expr) -> pl.Expr:
 def read_ratings_amazon(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Parsed:
     """Each file by itself, since each has a header of its own."""
     for file in files:
-        _refuse_other_columns(file)
+        refuse_other_columns(file, REVIEWS, KINDS, [c.name for c in RATINGS_AMAZON.columns])
     parts = [_read_reviews(file) for file in files]
     count = Count(sum(p.count().lines for p in parts), sum(p.count().structure for p in parts))
     return Parsed(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]), lambda: count)
 
 
 def _read_reviews(file: SourceFile) -> Parsed:
-    is_structure = ((pl.col("index") == 1) & file.from_start) | _is_blank()
-    text = _read_text([file], is_structure, is_structure)
+    is_structure = ((pl.col("index") == 1) & file.from_start) | is_blank()
+    text = read_lines([file], is_structure, is_structure)
     columns, faults = _schema(RATINGS_AMAZON), _review_faults()
     fields = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
-    lines = text.lines.filter(~is_structure).with_columns(fields.alias("fields"), number=text.number).unnest("fields")
+    lines = text.frame.filter(~is_structure).with_columns(fields.alias("fields"), number=text.number).unnest("fields")
     is_refused = pl.any_horizontal(fault.fill_null(True) for _, fault in faults)
     rows = lines.filter(~is_refused).select(
         _day(pl.col(name)) if dtype == pl.Date else pl.col(name) if dtype == pl.String else _whole(pl.col(name), dtype)
         for name, dtype in columns.items()
     )
-    return Parsed(rows, _rejects(text, lines.filter(is_refused), faults), lambda: text.count)
+    return Parsed(rows, refused(text, lines.filter(is_refused), faults), lambda: text.count)
 
 
 def _review_faults() -> Faults:

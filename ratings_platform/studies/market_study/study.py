@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from ratings_platform.formats.lines import BEFORE_LINE
 from ratings_platform.schema.study import Ingest, Plot, Reconciliation, Study, VendorFiles
 from ratings_platform.studies.market_study import models, readers
 from ratings_platform.studies.market_study import tables as t
@@ -102,7 +103,7 @@ STUDY = Study(
             "amazon_reviews",
             ("amazon_reviews_us_*.tsv",),
             readers.read_ratings_amazon,
-            cut=readers.BEFORE_LINE,
+            cut=BEFORE_LINE,
         ),
     ),
     models=(*models.SILVER, *models.GOLD),

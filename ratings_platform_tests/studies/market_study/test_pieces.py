@@ -16,10 +16,10 @@ import pytest
 
 from ratings_platform.engines.pieces import cut_up, put_together, store_piece
 from ratings_platform.engines.text import Stored, store
+from ratings_platform.formats.lines import BEFORE_LINE
 from ratings_platform.schema.errors import SourceError
 from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.study import Ingest
-from ratings_platform.studies.market_study.readers import BEFORE_LINE
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.studies.market_study.test_readers import HEADER, dirty_amazon, dirty_netflix, review
 

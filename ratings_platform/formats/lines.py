@@ -1,0 +1,133 @@
+"""Lines of text, of one file or of many that are read together.
+
+Belongs here: scanning files line by line whatever their bytes are, numbering lines, counting them, refusing them with
+a reason. Does not belong here: what a line means, and what splits it into fields.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ratings_platform.schema.reading import Count, SourceFile
+
+# What files of lines may be cut after, where no line depends on another.
+BEFORE_LINE = re.compile(rb"\n")
+
+# Reasons in the order in which they are tried, each with what is true (or null) of a line that it applies to.
+Faults = Sequence[tuple[str, pl.Expr]]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of one unit of files.
+
+    `frame` has line, index (in the unit, from 1), path and undecodable; `begins` marks the first line of a file
+    (None in a unit of one file), `number` is the line's number in its file, `file` the vendor's name of that file.
+    """
+
+    frame: pl.LazyFrame
+    begins: pl.Expr | None
+    number: pl.Expr
+    file: pl.Expr
+    count: Count
+
+
+def read_lines(files: Sequence[SourceFile], candidate: pl.Expr, structure: pl.Expr) -> Lines:
+    """The files' lines, and how many of them are `structure`.
+
+    `candidate` is a cheap test for lines that may be structure; only those are put to the full test. Counting comes
+    first, since it also shows whether the text is UTF-8 throughout, as it nearly always is.
+    """
+    frame = _scan(files)
+    try:
+        count = _count(frame, candidate, structure)
+    except pl.exceptions.ComputeError as error:
+        if "utf8" not in str(error):
+            raise
+        frame = _scan_lossy(files)
+        count = _count(frame, candidate, structure)
+    index, path = pl.col("index"), pl.col("path")
+    if len(files) == 1:
+        return Lines(frame, None, index, pl.lit(files[0].name), count)
+    begins = path.ne_missing(path.shift())
+    number = index - pl.when(begins).then(index).forward_fill() + 1
+    return Lines(frame, begins, number, path.replace_strict({str(f.path): f.name for f in files}), count)
+
+
+def is_blank() -> pl.Expr:
+    return (pl.col("line") == "") | (pl.col("line") == "\ufeff")
+
+
+def refused(lines: Lines, frame: pl.LazyFrame, faults: Faults) -> pl.LazyFrame:
+    """The lines of the frame, which has `number`, as rejects: each with the first fault that applies."""
+    reason = pl.coalesce(pl.when(fault.fill_null(True)).then(pl.lit(str(reason))) for reason, fault in faults)
+    return frame.select(
+        lines.file.alias("file"),
+        pl.col("number").cast(pl.Int64).alias("line"),
+        reason.alias("reason"),
+        pl.col("line").alias("raw"),
+    )
+
+
+def _scan(files: Sequence[SourceFile]) -> pl.LazyFrame:
+    lines = pl.scan_lines(
+        [f.path for f in files], row_index_name="index", row_index_offset=1, include_file_paths="path", glob=False
+    )
+    return lines.with_columns(undecodable=pl.lit(False))
+
+
+def _scan_lossy(files: Sequence[SourceFile]) -> pl.LazyFrame:
+    """The same lines with U+FFFD for bad bytes: no line holds the separator, so each is one field."""
+    lines = pl.scan_csv(
+        [f.path for f in files],
+        has_header=False,
+        schema={"line": pl.String},
+        separator="\n",
+        quote_char=None,
+        encoding="utf8-lossy",
+        row_index_name="index",
+        row_index_offset=1,
+        include_file_paths="path",
+        glob=False,
+    )
+    bad = pl.Series(_undecodable(files), dtype=pl.UInt32)
+    # A CSV parser drops the byte order mark that opens a file.
+    path, marked = pl.col("path"), [str(f.path) for f in files if _is_marked(f)]
+    mark = pl.when(path.is_in(marked) & path.ne_missing(path.shift())).then(pl.lit("\ufeff")).otherwise(pl.lit(""))
+    line = mark + pl.col("line").fill_null("")
+    return lines.with_columns(line=line, undecodable=pl.col("index").is_in(bad.implode()))
+
+
+def _is_marked(file: SourceFile) -> bool:
+    with file.path.open("rb") as opened:
+        return opened.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+
+
+def _undecodable(files: Sequence[SourceFile]) -> Iterator[int]:
+    """Numbers, in the unit, of the lines that are not UTF-8; only blocks that fail are looked at line by line."""
+    before = 0
+    for file in files:
+        with file.path.open("rb") as opened:
+            while block := opened.read(1 << 22) + opened.readline():
+                if not is_utf8(block):
+                    yield from (n for n, line in enumerate(block.split(b"\n"), before + 1) if not is_utf8(line))
+                before += block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _count(lines: pl.LazyFrame, candidate: pl.Expr, structure: pl.Expr) -> Count:
+    parts = [lines.select(pl.len()), lines.filter(candidate).select(structure.sum())]
+    total, found = pl.collect_all(parts, engine="streaming")
+    return Count(total.item(), found.item())
