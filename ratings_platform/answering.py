@@ -31,7 +31,7 @@ from ratings_platform.schema.reading import counted
 from ratings_platform.schema.sql import compiled
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
-from ratings_platform.scratch import folder_of_process, own_folder
+from ratings_platform.scratch import folder_for_reading
 from ratings_platform.settings import Settings, aws_region, load_study_settings
 
 # Athena speaks Trino's SQL.
@@ -152,7 +152,7 @@ def readable(rows: pa.Table, table: Table | None = None) -> list[list[str]]:
 
 def lake(settings: Settings) -> Storage:
     """The lake that the settings name; copies of what lies elsewhere go into a folder of this process's own."""
-    return open_storage(settings.lake_root, folder_of_process(settings.scratch), aws_region)
+    return open_storage(settings.lake_root, folder_for_reading(settings.scratch), aws_region)
 
 
 def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:
@@ -161,7 +161,7 @@ def _ask(settings: Settings, table: Table, expr: Any) -> pa.Table:
 
 @cache
 def _engine(settings: Settings) -> DuckDBEngine:
-    return DuckDBEngine(settings.memory_limit, own_folder(settings.scratch) / "spill", lake(settings).local)
+    return DuckDBEngine(settings.memory_limit, folder_for_reading(settings.scratch)() / "spill", lake(settings).local)
 
 
 def _scan(settings: Settings, table: Table) -> Scan:

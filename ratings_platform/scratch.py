@@ -7,6 +7,7 @@ here: what is put there.
 from __future__ import annotations
 
 import atexit
+import errno
 import fcntl
 import os
 import shutil
@@ -36,6 +37,24 @@ def own_folder(root: Path) -> Path:
 def folder_of_process(root: Path) -> Callable[[], Path]:
     """What gives this process's folder below `root`, made when it is first asked for; the same for the same root."""
     return partial(own_folder, root)
+
+
+@cache
+def _own_or_temporary(root: Path) -> Path:
+    try:
+        return own_folder(root)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+    folder = Path(mkdtemp(prefix="ratings-platform-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def folder_for_reading(root: Path) -> Callable[[], Path]:
+    """The same for who only reads: where nothing can be written below `root`, a folder of the system's."""
+    return partial(_own_or_temporary, root)
 
 
 def sweep(root: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,42 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def copy_of_home(built: Built, tmp_path: Path) -> Path:
     """A copy of the built home, to change."""
     return Path(shutil.copytree(built.home, tmp_path / "home"))
+
+
+ReadOnly = Callable[[Path], AbstractContextManager[Path]]
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> ReadOnly:
+    """Gives a copy of a folder that nobody can write into, nor root."""
+
+    @contextmanager
+    def copied(folder: Path) -> Iterator[Path]:
+        disk = tmp_path / "read-only"
+        disk.mkdir()
+        # A mount keeps out root too, who may else write everywhere.
+        mounted = _mount(disk, "size=64m")
+        if not mounted and os.geteuid() == 0:
+            pytest.skip("root may write everywhere, and mounting a disk is not allowed")
+        copy = Path(shutil.copytree(folder, disk / "copy"))
+        if mounted:
+            _mount(disk, "remount,ro")
+        for place in () if mounted else [copy, *copy.rglob("*")]:
+            place.chmod(0o500 if place.is_dir() else 0o400)
+        try:
+            yield copy
+        finally:
+            if mounted:
+                subprocess.run(["/bin/umount", str(disk)], check=True)
+            for place in () if mounted else [copy, *copy.rglob("*")]:
+                place.chmod(0o700)
+
+    return copied
+
+
+def _mount(folder: Path, options: str) -> bool:
+    command = ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import sqlglot
 from ratings_platform import answering, cli
 from ratings_platform.cli import invoke
 from ratings_platform.studies.market_study.study import STUDY
-from ratings_platform_tests.conftest import Built, environment
+from ratings_platform_tests.conftest import Built, ReadOnly, environment
 from ratings_platform_tests.orchestration.stand import Stand
 
 pytestmark = pytest.mark.integration
@@ -292,6 +292,15 @@ def test_an_unknown_format(call: Call) -> None:
     said = call("answers", "--format", "xml")
     assert said.status == 2
     assert "choose one of table, json, csv, markdown" in " ".join(said.err.replace("│", " ").split())
+
+
+def test_answers_from_a_home_that_cannot_be_written(call: Call, built: Built, read_only: ReadOnly) -> None:
+    with read_only(built.home) as home, environment(home.parent, home=home, source=built.source):
+        found = json.loads(call("answers", "--format", "json").out)
+        assert list(found) == NAMES
+        assert call("rejects").out == "no row was rejected\n"
+        assert "run " in call("lake", "history", "silver/ratings").out
+        assert "Let it be written to" in _error(call("run"))
 
 
 def test_answers_before_any_run(call: Call, tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from ratings_platform.orchestration.automation import name, of_study
 from ratings_platform.orchestration.failures import reason
 from ratings_platform.orchestration.notifications import failed_checks_of
 from ratings_platform.orchestration.partitions import range_tags
-from ratings_platform.schema.errors import PlatformError
+from ratings_platform.orchestration.recording import unopened, unrecorded
 from ratings_platform.schema.study import Study
 from ratings_platform.scratch import own_folder, sweep
 
@@ -145,17 +145,21 @@ def _execute(job: dg.JobDefinition, home: Path, listen: Callable[[Progress], Non
 
 @contextmanager
 def recorded_in(home: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance of a home; raises PlatformError when runs cannot be recorded there, most often for want of space."""
+    """The instance of a home; raises PlatformError when runs cannot be recorded there, whatever the cause."""
     try:
-        prepare_home(home)
-        with dg.DagsterInstance.get() as instance:
+        opened = _opened(home)
+    except Exception as error:  # of all kinds: the file of settings is the user's own
+        raise unopened(home, error) from None
+    try:
+        with opened as instance:
             yield instance
-    except (OperationalError, OSError) as error:
-        raise PlatformError(
-            f"Dagster cannot record the run here ({str(getattr(error, 'orig', error)).splitlines()[0]})",
-            file=str(home),
-            remedy="Free some space on its disk, or set DAGSTER_HOME to another folder, and run again.",
-        ) from error
+    except (DBAPIError, OSError) as error:
+        raise unrecorded(home, error) from error
+
+
+def _opened(home: Path) -> dg.DagsterInstance:
+    prepare_home(home)
+    return dg.DagsterInstance.get()
 
 
 def _end_killed_runs(instance: dg.DagsterInstance, processes: Path, *, of_the_ui: bool = False) -> None:
