@@ -7,6 +7,8 @@ not belong here: reading settings, and using a session (`spark`).
 from __future__ import annotations
 
 import logging
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -15,9 +17,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import pyspark
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException, PySparkRuntimeError
+from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -72,6 +76,7 @@ class Sessions:
         given, java, scratch = self._options(), self._java(), self._scratch()
         if java is not None:
             require_java(java)
+            require_spark(Path(_find_spark_home()))
             given = placed(given, self._memory_limit, scratch)
         options = {**defaults(scratch), **given}
         log = scratch / "spark.log"
@@ -106,8 +111,32 @@ def placed(given: Mapping[str, str], memory_limit: str, scratch: Path) -> dict[s
         "spark.sql.shuffle.partitions": "8",
     }
     # What a killed Java leaves is then removed with the rest of its process.
-    java = f'"-Djava.io.tmpdir={scratch}" {given.get(_DRIVER_JAVA, "")}'.strip()
+    told = {"java.io.tmpdir": scratch} | ({"user.home": _home(scratch)} if _is_unnamed() else {})
+    java = " ".join([*(_java_option(name, value) for name, value in told.items()), given.get(_DRIVER_JAVA, "")]).strip()
     return {**(here if master.startswith(LOCAL) else {}), **given, "spark.master": master, _DRIVER_JAVA: java}
+
+
+def _java_option(name: str, value: Path) -> str:
+    """A property of Java as Spark takes options apart."""
+    escaped = re.sub(r'(["\\])', r"\\\1", str(value))
+    return f'"-D{name}={escaped}"'
+
+
+def _is_unnamed() -> bool:
+    """Whether the system has no name for this user, as in containers: then Java does not know where he is at home."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return True
+    return False
+
+
+def _home(scratch: Path) -> Path:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return scratch
+    return home if home.is_absolute() else scratch
 
 
 def require_java(program: str) -> None:
@@ -116,8 +145,9 @@ def require_java(program: str) -> None:
         told = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
     except OSError:
         where = program if "/" in program else None
+        remedy = _too_far_down(Path(program)) or _OTHERWISE
         raise PlatformError(
-            f"Spark needs Java {_JAVA} or later, and there is none", file=where, remedy=_OTHERWISE
+            f"Spark needs Java {_JAVA} or later, and there is none", file=where, remedy=remedy
         ) from None
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     if found is None or int(found[1]) < _JAVA:
@@ -127,6 +157,28 @@ def require_java(program: str) -> None:
             file=shutil.which(program) or program,
             remedy=_OTHERWISE,
         )
+
+
+def _too_far_down(program: Path) -> str | None:
+    """The remedy where JAVA_HOME, below which the program was sought, names the folder bin or what is in it."""
+    named = program.parent.parent
+    folder = named if named.name == "bin" else named.parent
+    if folder.name == "bin" and (folder / "java").is_file():
+        return f"JAVA_HOME is to name the folder above bin: {folder.parent}"
+    return None
+
+
+def require_spark(home: Path) -> None:
+    """Raise PlatformError when Spark's folder holds none that this Python can speak to."""
+    remedy = f"Unset it, since Spark {pyspark.__version__} comes with the platform, or name one of that version."
+    if not (home / "bin" / "spark-submit").is_file():
+        problem = "SPARK_HOME names no Spark: there is no bin/spark-submit"
+        raise PlatformError(problem, file=str(home), remedy=remedy)
+    cores = (re.fullmatch(r"spark-core_[\d.]+-(\d+\.\d+)(\S*)\.jar", jar.name) for jar in (home / "jars").glob("*.jar"))
+    found = next(filter(None, cores), None)
+    if found and not pyspark.__version__.startswith(f"{found[1]}."):
+        problem = f"SPARK_HOME names Spark {found[1]}{found[2]}, which cannot be used from here"
+        raise PlatformError(problem, file=str(home), remedy=remedy)
 
 
 def start_java(options: Mapping[str, str], log: Path) -> None:
@@ -142,12 +194,15 @@ def start_java(options: Mapping[str, str], log: Path) -> None:
     with log.open("ab") as stream:
         try:
             gateway = launch_gateway(conf, {"stdout": stream, "stderr": stream})
-        except PySparkRuntimeError as error:
+        except (PySparkRuntimeError, OSError) as error:
             raise PlatformError(
                 f"Spark's Java process did not start: {_wrong(log)[0]}",
                 remedy="Look at the options in RATINGS_SPARK_OPTIONS and RATINGS_SPARK_OPTIONS_FILE.",
             ) from error
     SparkContext._ensure_initialized(gateway=gateway)
+    if _is_unnamed():  # Hadoop would ask the system for the name, and fail
+        users = gateway.jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser(str(os.getuid())))
     # What these log as pages of JSON is in the errors that they log.
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -159,8 +214,10 @@ def _connected(
     try:
         return create(options)
     except (Py4JError, PySparkException) as error:
+        master = options.get("spark.master", "its cluster")
         raise PlatformError(
-            f"Spark could not be started on {options.get('spark.master', 'its cluster')}: {_wrong(log)[-1]}",
+            # An address may hold a password.
+            f"Spark could not be started on {'its cluster' if '@' in master else master}: {_wrong(log)[-1]}",
             remedy="Look whether that master runs and can be reached from here: RATINGS_SPARK_MASTER names it.",
         ) from error
 

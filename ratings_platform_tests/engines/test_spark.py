@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import ibis
@@ -273,3 +276,50 @@ def test_a_lake_on_s3_passes_through_this_machine_where_s3a_is_not(
 
 def _never(root: str) -> str:
     raise AssertionError("Spark was to write to S3 itself, without jars for it")
+
+
+UNNAMED = """
+import os, sys
+from pathlib import Path
+from ratings_platform.engines.spark_session import Sessions
+from ratings_platform.orchestration.resources import new_session
+from ratings_platform.settings import prepare_for_spark
+options = {"spark.master": "local[1]", "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+folder = Path(sys.argv[1])
+session = Sessions(lambda: options, prepare_for_spark, new_session, "600MB", lambda: folder)()
+session.range(3).write.parquet(f"file://{folder}/out")
+home = session.sparkContext._jvm.java.lang.System.getProperty("user.home")
+print(os.getuid(), session.read.parquet(f"file://{folder}/out").count(), home)
+"""
+
+
+@pytest.fixture
+def folder_of_another() -> Iterator[Path]:
+    """Of a user without a name, and where he can reach it, as he cannot what pytest makes."""
+    if os.geteuid() != 0:
+        pytest.skip("to become another user takes root")
+    with TemporaryDirectory() as name:
+        os.chown(name, 12345, 12345)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("home", [None, "there"])
+def test_a_user_without_a_name_will_do(folder_of_another: Path, home: str | None) -> None:
+    """As containers have them: neither Java nor Hadoop then knows who this is and where he is at home."""
+    folder = folder_of_another
+    # Root's own Python may lie where others cannot read.
+    become = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    environment |= {"HOME": str(folder / home)} if home else {}
+    done = subprocess.run(
+        [*become, sys.executable, "-c", UNNAMED, str(folder)],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"12345 3 {folder / home if home else folder}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyspark
 import pytest
 from pyspark.errors import PySparkException
 
 from ratings_platform.engines.spark_faults import spark_faults
-from ratings_platform.engines.spark_session import defaults, placed, require_java
+from ratings_platform.engines.spark_session import defaults, placed, require_java, require_spark
 from ratings_platform.schema.errors import PlatformError
 
 pytestmark = pytest.mark.unit
@@ -41,6 +42,52 @@ def test_another_is_refused_with_its_place_and_a_remedy(tmp_path: Path, told: st
 def test_none_is_refused_with_a_remedy(name: str) -> None:
     with pytest.raises(PlatformError, match=r"Spark needs Java 17 or later, and there is none\. .*JAVA_HOME"):
         require_java(name)
+
+
+@pytest.mark.parametrize("named", ["bin", "bin/java"])
+def test_a_java_home_too_far_down_is_told(tmp_path: Path, named: str) -> None:
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin", 'openjdk version "17.0.15" 2025-04-15')
+    with pytest.raises(PlatformError) as caught:
+        require_java(f"{tmp_path}/{named}/bin/java")
+    assert str(caught.value) == (
+        f"{tmp_path}/{named}/bin/java: Spark needs Java 17 or later, and there is none. "
+        f"JAVA_HOME is to name the folder above bin: {tmp_path}"
+    )
+
+
+def spark(folder: Path, version: str) -> Path:
+    """A folder that looks like a Spark of a version."""
+    for file in ("bin/spark-submit", f"jars/spark-core_2.13-{version}.jar"):
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).touch()
+    return folder
+
+
+def test_the_spark_that_comes_along_will_do(tmp_path: Path) -> None:
+    require_spark(Path(pyspark.__file__).parent)
+    require_spark(spark(tmp_path, f"{pyspark.__version__}-vendor-1"))
+
+
+def test_a_spark_home_without_spark_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError) as caught:
+        require_spark(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: SPARK_HOME names no Spark: there is no bin/spark-submit. "
+        f"Unset it, since Spark {pyspark.__version__} comes with the platform, or name one of that version."
+    )
+
+
+def test_a_spark_home_of_another_version_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        PlatformError, match=r"SPARK_HOME names Spark 3\.5\.1, which cannot be used from here\. Unset it"
+    ):
+        require_spark(spark(tmp_path, "3.5.1"))
+
+
+def test_a_folder_with_quotes_reaches_java_whole(tmp_path: Path) -> None:
+    options = placed({}, "1GB", tmp_path / 'a "b" \\c')
+    assert options["spark.driver.extraJavaOptions"] == f'"-Djava.io.tmpdir={tmp_path}/a \\"b\\" \\\\c"'
 
 
 def test_spark_on_this_machine_keeps_to_the_memory_limit_and_to_its_folder(tmp_path: Path) -> None:
