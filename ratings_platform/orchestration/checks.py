@@ -16,6 +16,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratings_platform.engines.parquet import extents
 from ratings_platform.orchestration import metadata
 from ratings_platform.orchestration.failures import as_dagster_failures
 from ratings_platform.orchestration.ingestion import units
@@ -211,26 +212,32 @@ class CheckFactory:
 
 
 class _Counts:
-    """What breaks a table's rules, counted for all of them when the first is asked for."""
+    """What breaks a table's rules, counted for all of them when the first is asked for.
+
+    What the footers of its files show to hold is not looked for in the rows.
+    """
 
     def __init__(self, table: Table, promised: Sequence[Rule], tables: Mapping[str, Table]):
         self._table, self._tables, self._promised = table, tables, promised
-        self._measures = merged_measures(promised)
         self._seen: dict[Any, dict[str, dict[str, int]]] = {}
 
     def of(self, rule: Rule, platform: Platform, years: Years) -> Found:
         scans = self._scans(platform, years)
         seen = (years, *scans.values())
         if seen not in self._seen:
-            found = platform.engine.many_rows({str(i): m for i, m in enumerate(self._measures)}, scans)
-            rows = [rows.to_pylist()[0] for rows in found.values()]
-            self._seen = {seen: {name: c for row in rows for name, c in split_counts(row).items()}}
-        counts = self._seen[seen][rule.name]
-        failed = {thing: count for thing, count in counts.items() if count}
+            self._seen = {seen: self._counted(platform, scans)}
+        failed = {thing: count for thing, count in self._seen[seen].get(rule.name, {}).items() if count}
         if not failed:
             return True, {}
         examples = platform.engine.rows(rule.examples(), scans)
         return False, {**failed, "examples": dg.MetadataValue.md(metadata.markdown(examples))}
+
+    def _counted(self, platform: Platform, scans: Mapping[str, Scan]) -> dict[str, dict[str, int]]:
+        known = extents(platform.local(scans[self._table.name]))
+        measures = merged_measures(self._promised, {rule.name: rule.settled(known) for rule in self._promised})
+        found = platform.engine.many_rows({str(i): m for i, m in enumerate(measures)}, scans) if measures else {}
+        rows = [rows.to_pylist()[0] for rows in found.values()]
+        return {name: counts for row in rows for name, counts in split_counts(row).items()}
 
     def _scans(self, platform: Platform, years: Years) -> dict[str, Scan]:
         referred = {(c.references or "").partition(".")[0] for c in self._table.columns if c.references}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -11,7 +12,7 @@ import ibis.expr.types as ir
 import pytest
 
 from ratings_platform.schema.ddl import create_table
-from ratings_platform.schema.quality import Rule, merged_measures, rules, split_counts
+from ratings_platform.schema.quality import Extent, Rule, merged_measures, rules, split_counts
 from ratings_platform.schema.tables import Column, Table
 
 pytestmark = pytest.mark.unit
@@ -259,6 +260,51 @@ def test_required_and_allowed_values_share_one_scan(database: duckdb.DuckDBPyCon
         "unique_key": {"repeated_keys": 1},
         "references": {"parent": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("column", "extent", "settled"),
+    [
+        ("stars", Extent(0, (1, 5)), {"required", "allowed_values"}),
+        ("stars", Extent(3, (1, 5)), {"allowed_values"}),
+        ("stars", Extent(None, (1, 5)), {"allowed_values"}),
+        ("stars", Extent(0, (0, 5)), {"required"}),
+        ("stars", Extent(0, (1, 6)), {"required"}),
+        ("stars", Extent(0, None), {"required"}),
+        ("stars", Extent(0, (date(1995, 1, 1), date(1995, 1, 1))), {"required"}),
+        ("customer", Extent(0, (1, 2**62)), {"required", "allowed_values"}),
+        ("day", Extent(0, (date(1995, 1, 1), date(2015, 12, 31))), {"required", "allowed_values"}),
+        ("day", Extent(0, (date(1994, 12, 31), date(2015, 12, 31))), {"required"}),
+        ("day", Extent(0, (date(1995, 1, 1), date(2016, 1, 1))), {"required"}),
+        ("day", Extent(0, (1, 5)), {"required"}),
+        ("half", Extent(1, (1, 2)), {"allowed_values"}),
+        ("half", Extent(1, (1, 3)), set()),
+        ("half", Extent(1, (0, 2)), set()),
+    ],
+)  # fmt: skip
+def test_what_extents_show_need_not_be_counted(column: str, extent: Extent, settled: set[str]) -> None:
+    found = {rule.name: rule.settled({column: extent}) for rule in rules(RATINGS, TABLES)}
+    assert {name for name, columns in found.items() if column in columns} == settled
+    assert set().union(*found.values()) <= {column}
+    counted = {name for measure in merged_measures(rules(RATINGS, TABLES), found) for name in measure.columns}
+    everything = {name for measure in merged_measures(rules(RATINGS, TABLES)) for name in measure.columns}
+    assert everything - counted == {f"{name}__{column}" for name in settled}
+
+
+@pytest.mark.parametrize("bounds", [("Amazon", "Netflix"), ("Amazon", "Amazon"), (1.0, 2.0), None])
+def test_texts_and_floats_are_counted_whatever_their_extents(bounds: Any) -> None:
+    for name in ("company", "mean", "share"):
+        assert not _rule(MEANS, "allowed_values").settled({name: Extent(0, bounds)})
+    assert not _rule(PRODUCTS, "allowed_values").settled({"company": Extent(0, bounds)})
+
+
+def test_nothing_is_scanned_where_all_is_settled() -> None:
+    known = {"customer": Extent(0, (1, 9)), "year": Extent(0, (1, 9)), "company": Extent(0, None)}
+    settled = {rule.name: rule.settled(known) for rule in rules(MEANS, TABLES)}
+    assert settled["required"] == {"company", "year"}
+    numbers = Table("gold", "numbers", "One row.", (Column("year", "int32", "Year.", minimum=1),))
+    found = rules(numbers, {})
+    assert merged_measures(found, {rule.name: rule.settled(known) for rule in found}) == ()
 
 
 @pytest.mark.parametrize("target", ["nowhere.product", "products.nothing", "products"])
