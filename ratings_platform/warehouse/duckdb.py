@@ -158,11 +158,13 @@ class DuckDBWarehouse:
                 "the warehouse does not exist yet", file=str(self.path), remedy="Run: ratings-platform run"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # What is loaded may lie in any order: kept in one, it is written twice and takes half as much room again.
+        settings: dict[str, str | bool] = {"memory_limit": self._memory_limit, "preserve_insertion_order": read_only}
         # Who waited in vain does not wait again until it got in: a run has many tables to load.
         deadline = time.monotonic() + (0.0 if self._waited_in_vain else self._lock_wait)
         while True:
             try:
-                connection = open_session({"memory_limit": self._memory_limit}, self.path, read_only=read_only)
+                connection = open_session(settings, self.path, read_only=read_only)
             except duckdb.Error as error:
                 if "Could not set lock" not in str(error):
                     raise _fault(error, self.path, opening=True) from error
