@@ -7,6 +7,7 @@ what the expressions mean, and which files are live.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,8 @@ from ratings_platform.schema.tables import Table
 
 # More compression, and dictionaries of columns with many values, cost a tenth of the writing and save nothing.
 _PARQUET = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 1024, parquet_version"
+# A year begins while the last rows of another are still written by one thread.
+_YEARS_AT_ONCE = 2
 
 
 class DuckDBEngine:
@@ -79,14 +82,23 @@ class DuckDBEngine:
         every year the rows that are its own.
         """
         sql = compiled(expr)
-        if target.partition_by is None:
-            return [self._write_file(sql, scans, target, root, f"{folder}/data.parquet", None)]
-        files = []
-        for year in years or ():
-            narrowed = {name: scan.of_years([year]) for name, scan in scans.items()}
-            path = f"{folder}/{target.partition_by}={year}/data.parquet"
-            files.append(self._write_file(sql, narrowed, target, root, path, year))
-            progress(f"{target.path} {year}: {files[-1].rows:,} rows")
+        with storage_faults(target.path, root, folder):
+            if target.partition_by is None:
+                return [self._write_file(sql, scans, target, root, f"{folder}/data.parquet")]
+            # Once for all years, not by two threads: the files on this machine, and the database.
+            here = {name: self._local(scan.of_years(years or ())) for name, scan in scans.items()}
+            _ = self._instance
+
+            def of_year(year: int) -> DataFile:
+                narrowed = {name: scan.of_years([year]) for name, scan in here.items()}
+                path = f"{folder}/{target.partition_by}={year}/data.parquet"
+                return self._write_file(sql, narrowed, target, root, path, year)
+
+            files = []
+            with ThreadPoolExecutor(_YEARS_AT_ONCE, "year") as pool:
+                for file in pool.map(of_year, years or ()):
+                    progress(f"{target.path} {file.year}: {file.rows:,} rows")
+                    files.append(file)
         for empty in (file for file in files if not file.rows):
             Path(root, empty.path).unlink()
         return [file for file in files if file.rows]
@@ -99,10 +111,10 @@ class DuckDBEngine:
         return text.store(ingest.reader(files, frames), ingest.table, root, folder)
 
     def _write_file(
-        self, sql: str, scans: Mapping[str, Scan], target: Table, root: str, path: str, year: int | None
+        self, sql: str, scans: Mapping[str, Scan], target: Table, root: str, path: str, year: int | None = None
     ) -> DataFile:
         file = Path(root, path)
-        with storage_faults(target.path, root, path.split("/")[0]), self._session(scans) as session:
+        with self._session(scans) as session:
             file.parent.mkdir(parents=True, exist_ok=True)
             session.execute(
                 f"copy ({stored_sql(sql, target, year)}) to {literal(str(file))} ({_PARQUET} {_version(target)})"
