@@ -105,7 +105,7 @@ def _readable(piece: Piece) -> Iterator[Sequence[SourceFile]]:
         part = Path(folder, "part")
         with storage_faults(f"a part of {file.name}", folder, ""):
             _copy(file, piece.start, piece.size, part)
-        yield [SourceFile(file.name, part, from_start=piece.start == 0)]
+        yield [SourceFile(file.name, part, from_start=piece.start == 0, piece_of=file.path)]
 
 
 def _copy(file: SourceFile, start: int, size: int, target: Path) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,6 +18,9 @@ from ratings_platform.schema.reading import Count, SourceFile
 
 # What files of lines may be cut after, where no line depends on another.
 BEFORE_LINE = re.compile(rb"\n")
+
+# Lines without anything, or with a byte order mark alone.
+BLANK = ("", "\ufeff")
 
 # Reasons in the order in which they are tried, each with what is true (or null) of a line that it applies to.
 Faults = Sequence[tuple[str, pl.Expr]]
@@ -60,7 +64,11 @@ def read_lines(files: Sequence[SourceFile], candidate: pl.Expr, structure: pl.Ex
 
 
 def is_blank() -> pl.Expr:
-    return (pl.col("line") == "") | (pl.col("line") == "\ufeff")
+    return pl.any_horizontal(pl.col("line") == text for text in BLANK)
+
+
+def holds_nul() -> pl.Expr:
+    return pl.col("line").str.contains("\0", literal=True)
 
 
 def refused(lines: Lines, frame: pl.LazyFrame, faults: Faults) -> pl.LazyFrame:
@@ -70,8 +78,43 @@ def refused(lines: Lines, frame: pl.LazyFrame, faults: Faults) -> pl.LazyFrame:
         lines.file.alias("file"),
         pl.col("number").cast(pl.Int64).alias("line"),
         reason.alias("reason"),
-        pl.col("line").alias("raw"),
+        _shown(pl.col("line")).alias("raw"),
     )
+
+
+def _shown(line: pl.Expr) -> pl.Expr:
+    """Without NUL, which many a program takes for the end of a text."""
+    return line.str.replace_all("\0", "\ufffd", literal=True)
+
+
+class DecodedLine(NamedTuple):
+    """A line of a small file; where its bytes are no text, they appear as U+FFFD."""
+
+    number: int
+    text: str
+    is_text: bool
+
+
+def read_small(file: SourceFile, encoding: str) -> Iterator[DecodedLine]:
+    """The lines of a file that is read at once, without byte order mark, in the vendor's encoding or in UTF-8.
+
+    Copies saved anew are in UTF-8. Each line is taken for what it is: UTF-8 if it can be, and if not, in the vendor's
+    encoding, unless the other lines show that the file is such a copy.
+    """
+    content = file.path.read_bytes()
+    lines = content.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
+    other = sum(not is_utf8(line) for line in lines)
+    is_copy = content.startswith(codecs.BOM_UTF8) or sum(not line.isascii() for line in lines) > 2 * other
+    for number, line in enumerate(lines, 1):
+        used = "utf-8" if is_copy or is_utf8(line) else encoding
+        text = line.removesuffix(b"\r").decode(used, errors="replace")
+        yield DecodedLine(number, text, is_utf8(line) or not is_copy)
+
+
+def rejects(found: Iterable[tuple[str, int, str, str]]) -> pl.LazyFrame:
+    """Rejects from rows of file, line, reason and raw."""
+    schema = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
+    return pl.DataFrame(list(found), schema, orient="row").lazy().with_columns(_shown(pl.col("raw")))
 
 
 def _scan(files: Sequence[SourceFile]) -> pl.LazyFrame:

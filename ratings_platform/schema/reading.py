@@ -46,13 +46,19 @@ REJECTS = rejects_table("rejects")
 class SourceFile(NamedTuple):
     """A plain (unpacked) file to read: the vendor's name for it, and where its bytes are now.
 
-    Without `from_start` they are a later piece of the vendor's file (see `Ingest.cut`): what only a file's beginning
-    holds or shows is not to be looked for there.
+    They may be a piece of the vendor's file, which is then `piece_of` (see `Ingest.cut`): without `from_start` a later
+    one, where what only a file's beginning holds is not to be looked for.
     """
 
     name: str
     path: Path
     from_start: bool = True
+    piece_of: Path | None = None
+
+    @property
+    def whole(self) -> Path:
+        """The vendor's file: a verdict on it must not depend on where it is cut."""
+        return self.piece_of or self.path
 
 
 class Count(NamedTuple):

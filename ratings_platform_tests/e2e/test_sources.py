@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ratings_platform.formats.lines import is_utf8
 from ratings_platform.studies.market_study.reasons import Reason
 from ratings_platform_tests.e2e.conftest import Sample
 from ratings_platform_tests.e2e.support import Home, rounded, table_rows
@@ -83,8 +84,11 @@ def _added_lines(clean: Path, dirty: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path) -> list[str]:
-    encoding = "latin-1" if path.name == "movie_titles.csv" else "utf-8"
-    return [line.removesuffix(b"\r").decode(encoding, "replace") for line in path.read_bytes().split(b"\n")]
+    """As rejects show them: what is no text, and NUL, as U+FFFD; each title in UTF-8 if it can be."""
+    lines = [line.removesuffix(b"\r").replace(b"\0", "\ufffd".encode()) for line in path.read_bytes().split(b"\n")]
+    if path.name != "movie_titles.csv":
+        return [line.decode(errors="replace") for line in lines]
+    return [line.decode("utf-8" if is_utf8(line) else "latin-1") for line in lines]
 
 
 # --- Packed, nested, with other line ends, in other files ------------------------------------------------------------

@@ -15,12 +15,21 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 
-from ratings_platform.formats.kinds import refuse_other_columns, refuse_other_kinds
-from ratings_platform.formats.lines import Faults, Lines, is_blank, is_utf8, read_lines, refused
+from ratings_platform.formats.kinds import header_line, refuse_other_kinds
+from ratings_platform.formats.lines import (
+    BLANK,
+    Faults,
+    Lines,
+    holds_nul,
+    is_blank,
+    read_lines,
+    read_small,
+    refused,
+    rejects,
+)
 from ratings_platform.schema.reading import Count, Parsed, SourceFile
 from ratings_platform.schema.tables import Table
 from ratings_platform.studies.market_study.reasons import Reason
@@ -63,30 +72,24 @@ GARBLED = re.compile("\ufffd|ï¿½|[\x80-\x9f]")
 def read_movies_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Parsed:
     """Small files, read at once. A film id counts as taken once a line with it was kept."""
     films: dict[int, tuple[int | None, str]] = {}
-    rejects = []
+    found = []
     for file in files:
         refuse_other_kinds(file, MOVIES, KINDS)
-        for number, line in enumerate(_lines_of(file.path), 1):
-            if not line:
+        for number, line, is_text in read_small(file, "latin-1"):
+            if line in BLANK:
                 continue
-            film = _film(line, films)
+            film = _film(line, films) if is_text else Reason.ENCODING
             if isinstance(film, Reason):
-                rejects.append((file.name, number, film.value, line))
+                found.append((file.name, number, film.value, line))
             else:
                 films[film[0]] = film[1:]
     rows = pl.DataFrame([(i, *rest) for i, rest in films.items()], _schema(MOVIES_NETFLIX), orient="row")
-    refusals = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
-    return Parsed(rows.lazy(), pl.DataFrame(rejects, refusals, orient="row").lazy(), lambda: _count_bytes(files))
-
-
-def _lines_of(path: Path) -> list[str]:
-    """ISO-8859-1 as the vendor writes it, unless the whole file is UTF-8, as copies saved anew are."""
-    content = path.read_bytes()
-    text = content.decode("utf-8-sig" if is_utf8(content) else "latin-1")
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    return Parsed(rows.lazy(), rejects(found), lambda: _count_bytes(files))
 
 
 def _film(line: str, films: Mapping[int, object]) -> tuple[int, int | None, str] | Reason:
+    if "\0" in line:
+        return Reason.NUL
     if re.match(CAPTIONS, line) and ",NULL," not in line:
         return Reason.HEADER
     fields = line.split(",", 2)
@@ -199,6 +202,7 @@ def _rating_faults() -> Faults:
     customer, stars, day = (line.str.split(",").list.get(i, null_on_oob=True) for i in range(3))
     return (
         (Reason.ENCODING, pl.col("undecodable")),
+        (Reason.NUL, holds_nul()),
         (Reason.HEADER, line.str.contains(CAPTIONS)),
         (Reason.FIELDS, ~is_heading & (line.str.count_matches(",", literal=True) != 2)),
         (Reason.TRAILING_COMMAS, is_heading & line.str.contains(r",\s*$")),
@@ -229,15 +233,15 @@ def _day(text: pl.Expr) -> pl.Expr:
 
 def read_ratings_amazon(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Parsed:
     """Each file by itself, since each has a header of its own."""
-    for file in files:
-        refuse_other_columns(file, REVIEWS, KINDS, [c.name for c in RATINGS_AMAZON.columns])
-    parts = [_read_reviews(file) for file in files]
+    names = [c.name for c in RATINGS_AMAZON.columns]
+    headers = [header_line(file, REVIEWS, KINDS, names, "\t") for file in files]
+    parts = [_read_reviews(file, header) for file, header in zip(files, headers, strict=True)]
     count = Count(sum(p.count().lines for p in parts), sum(p.count().structure for p in parts))
     return Parsed(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]), lambda: count)
 
 
-def _read_reviews(file: SourceFile) -> Parsed:
-    is_structure = ((pl.col("index") == 1) & file.from_start) | is_blank()
+def _read_reviews(file: SourceFile, header: int) -> Parsed:
+    is_structure = (pl.col("index") == header) | is_blank()
     text = read_lines([file], is_structure, is_structure)
     columns, faults = _schema(RATINGS_AMAZON), _review_faults()
     fields = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
@@ -258,6 +262,7 @@ def _review_faults() -> Faults:
     )
     return (
         (Reason.ENCODING, pl.col("undecodable")),
+        (Reason.NUL, holds_nul()),
         (Reason.HEADER, line == "\t".join(columns)),
         (Reason.FIELDS, line.str.count_matches("\t", literal=True) != len(columns) - 1),
         (Reason.REVIEW_ID, pl.col("review_id") == ""),

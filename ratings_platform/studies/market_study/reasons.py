@@ -14,6 +14,7 @@ from ratings_platform.studies.market_study.tables import FIRST_YEAR, LAST_YEAR
 class Reason(StrEnum):
     # Any file. Where several apply to a line, the first in this list is given.
     ENCODING = "line is not in the file's encoding"
+    NUL = "line holds NUL bytes"
     HEADER = "header line where none belongs"
     FIELDS = "wrong number of fields"
     TRAILING_COMMAS = "trailing commas, as a spreadsheet leaves them"

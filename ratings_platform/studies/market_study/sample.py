@@ -326,6 +326,7 @@ def _title_faults(known_film: int) -> list[Line]:
     return [
         (Reason.FIELDS, b"20001,1999"),
         (Reason.FIELDS, b"20002"),
+        (Reason.NUL, b"20012,1999,Broken\0 Off"),
         (Reason.TRAILING_COMMAS, b"20003,1999,The Padded Bralia,,,"),
         (Reason.TRAILING_COMMAS, b"20004,NULL,Padded Bralia 2,,"),
         (Reason.FILM_ID, b"x20005,1999,Broven's Number"),
@@ -445,6 +446,7 @@ def _spread(places: int, rounds: int) -> list[int]:
 
 
 _NETFLIX_ROW_FAULTS: list[Line] = [
+    (Reason.NUL, b"885013,4,2005-\0\0-19"),
     (Reason.FIELDS, b"885013,4"),
     (Reason.FIELDS, b"885013"),
     (Reason.FIELDS, b"885013,4,2005-10-19,1"),
@@ -640,6 +642,7 @@ def _review(file: AmazonFile, number: str, **changes: str) -> bytes:
 
 def _review_faults(file: AmazonFile, place: str) -> list[Line]:
     changes: list[tuple[Reason, dict[str, str]]] = [
+        (Reason.NUL, {"review_body": "a \0 inside"}),
         (Reason.FIELDS, {"review_body": "a tab\tinside"}),
         (Reason.FIELDS, {"a_16th": "2014-08-31"}),
         (Reason.REVIEW_ID, {"review_id": ""}),

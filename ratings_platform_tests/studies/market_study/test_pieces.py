@@ -109,6 +109,8 @@ NETFLIX_FILES = {
     ).encode(),
     "other letters in one film": "\n".join([*ratings("1:"), "é,3,2005-01-02", *ratings("2:", "3:")]).encode("latin-1"),
     "other letters before a header": b"1:\n" + RATING.encode() * 3 + b"\xff\n2:\n" + f"{RATING}\n".encode() * 3,
+    "zero bytes": "\n".join(["\0", *ratings("1:"), "\0", *ratings("2:\0", "3:"), "12,3\0,2005-01-02", "2:"]).encode(),
+    "zero bytes and other letters": "\n".join(["\0é", *ratings("1:", "\0:", "3:", "4:"), "\0"]).encode("latin-1"),
     "a mark and other letters": MARK + "\n".join(ratings("x:", "1:", "2:", "3:")).encode() + b"\n\xff,1\n",
 }
 
@@ -170,15 +172,14 @@ AMAZON_FILES = {
     "carriage returns": "\r\n".join([HEADER, *AMAZON_LINES, "", ""]).encode(),
     "a mark": MARK + "\n".join([HEADER, *AMAZON_LINES, ""]).encode(),
     "other letters": "\n".join([HEADER, *AMAZON_LINES, ""]).encode("utf-8").replace("é".encode(), b"\xe9"),
-    "zero bytes": "\n".join([HEADER, *AMAZON_LINES[:3], "a\0b", review(review_body="a\0b"), ""])
-    .encode()
-    .replace(HEADER.encode(), HEADER.encode() + b"\n" * (1 << 16)),
+    "zero bytes": "\n".join([HEADER, "\0", *AMAZON_LINES, "a\0b", review(review_body="a\0b"), ""]).encode(),
+    "bad lines above the header": "\n".join(["", "\0", "?", HEADER, *AMAZON_LINES, HEADER, ""]).encode(),
 }
 
 
 @pytest.mark.parametrize("content", AMAZON_FILES.values(), ids=AMAZON_FILES)
 def test_reviews_cut_at_line_ends(unit: Callable[..., Unit], content: bytes) -> None:
-    assert_same_in_pieces(unit(AMAZON, content), 300 if len(content) < 10_000 else 8_000, 700)
+    assert_same_in_pieces(unit(AMAZON, content), 300, 700)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -194,7 +195,7 @@ def test_random_reviews(unit: Callable[..., Unit], seed: int) -> None:
         (NETFLIX, "\n".join(ratings("x:", "9:", "8:", "7:")).encode()),
         (AMAZON, "\n".join([HEADER, *[review(star_rating="9")] * 9]).encode()),
         (AMAZON, review().encode() * 9),
-        (NETFLIX, b"1,2003,Dinosaur Planet\n" * 40 + b"2:\n" * 9),
+        (NETFLIX, b"1,2003,Dinosaur Planet\n" * 1040 + b"2:\n" * 9),
         (AMAZON, b"PK\x03\x04" + b"\n" * 900),
     ],
     ids=["no known film", "no good stars", "no header", "another kind of file", "still packed"],

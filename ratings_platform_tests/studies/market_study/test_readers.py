@@ -156,6 +156,51 @@ class TestAnyReader:
         with pytest.raises(SourceError, match=f"looks like .*{found}, not like"):
             read([write(content)], films(1))
 
+    READ_LINES = (
+        pytest.param(read_movies_netflix, ("1,2003,A", "2,2003,B"), id="movies"),
+        pytest.param(read_ratings_netflix, ("1:", "12,3,2005-01-02", "2:", "13,3,2005-01-02"), id="ratings"),
+        pytest.param(read_ratings_amazon, (HEADER, review(), review()), id="reviews"),
+    )
+
+    @pytest.mark.parametrize(("read", "lines"), READ_LINES)
+    @pytest.mark.parametrize(
+        ("bad", "reason", "raw"),
+        [
+            (b"\0", Reason.NUL, "\ufffd"),
+            (b"9,2003,\0", Reason.NUL, "9,2003,\ufffd"),
+            (b"\0" * 100_000, Reason.NUL, "\ufffd" * 100_000),
+            (b"<html>", Reason.FIELDS, "<html>"),
+            (b"PK", Reason.FIELDS, "PK"),
+            (b"x" * 100_000, Reason.FIELDS, "x" * 100_000),
+        ],
+        ids=["NUL", "NUL in a field", "many NUL", "a tag", "letters of an archive", "long"],
+    )
+    @pytest.mark.parametrize("place", ["first", "second", "last", "far"])
+    def test_one_bad_line_is_one_reject_wherever_it_stands(self, write, read, lines, bad, reason, raw, place):
+        far = [b""] * 70_000 if place == "far" else []
+        content = [*(line.encode() for line in lines), *far]
+        index = {"first": 0, "second": 1, "last": len(content), "far": len(content)}[place]
+        content.insert(index, bad)
+        parsed = read([write(b"\n".join(content), "vendor.txt")], films(1, 2))
+        assert refused(parsed) == [("vendor.txt", index + 1, reason.value, raw)]
+        assert len(kept(parsed)) == 2
+        assert parsed.count().rows == 3
+
+    @pytest.mark.parametrize(("read", "lines"), READ_LINES)
+    def test_a_line_of_other_bytes_changes_no_other_line(self, write, read, lines):
+        content = [line.encode() for line in lines]
+        plain = kept(read([write(b"\n".join(content), "plain.txt")], films(1, 2)))
+        parsed = read([write(b"\n".join([b"\xef\xbb\xbf" + content[0], b"\xff\0", *content[1:]]))], films(1, 2))
+        assert kept(parsed) == plain
+        assert [line for line, _ in reasons(parsed)] == [2]
+
+    @pytest.mark.parametrize(("read", "lines"), READ_LINES)
+    def test_blank_lines_and_marks_are_structure_wherever_they_stand(self, write, read, lines):
+        content = "\n\ufeff\n" + "\n\n\ufeff\n".join(lines) + "\n\ufeff\n\n"
+        parsed = read([write(content)], films(1, 2))
+        assert refused(parsed) == []
+        assert len(kept(parsed)) == parsed.count().rows == 2
+
     def test_looks_at_every_file_of_a_unit(self, write):
         with pytest.raises(SourceError, match=r"mv_2.txt, line 1: file is empty"):
             netflix(write("1:\n", "mv_1.txt"), write("", "mv_2.txt"))
@@ -552,6 +597,7 @@ def plain_netflix(content: bytes, known: set[int]) -> tuple[list, list, int]:
                 continue
         fault = (
             (not is_text and Reason.ENCODING)
+            or ("\0" in line and Reason.NUL)
             or (is_heading and (Reason.TRAILING_COMMAS if len(fields) > 1 else Reason.FILM_HEADER))
             or (re.match("[A-Za-z]+,[A-Za-z]+,[A-Za-z]", line.replace("_", "")) and Reason.HEADER)
             or (len(fields) != 3 and Reason.FIELDS)
@@ -561,7 +607,7 @@ def plain_netflix(content: bytes, known: set[int]) -> tuple[list, list, int]:
             or day_fault(fields[2])
         )
         if fault:
-            rejects.append(("dirty.txt", number, str(fault), line))
+            rejects.append(("dirty.txt", number, str(fault), line.replace("\0", "\ufffd")))
         else:
             rows.append((film, int(fields[0]), int(fields[1]), date.fromisoformat(fields[2])))
     return rows, rejects, structure
@@ -584,6 +630,7 @@ def dirty_netflix(rng: random.Random, text_only: bool) -> bytes:
         "é",
         "9:",
         '"3"',
+        "1\0",
     ]
     stars = ["1", "2", "3", "4", "5", "0", "6", "", "3.0", " 3", "03", "x", "+3", "-3", "259"]
     days = ["2005-01-02", "1995-01-01", "2015-12-31", "1994-12-31", "2016-01-01", "2005-02-30", "2005-1-2", "", "x"]
@@ -603,6 +650,8 @@ def dirty_netflix(rng: random.Random, text_only: bool) -> bytes:
         " 3:",
         "3: ",
         "3:,x",
+        "\0",
+        "2\0:",
     ]
 
     def mostly(values: list[str], good: int) -> str:
@@ -648,6 +697,7 @@ def plain_amazon(content: bytes) -> tuple[list, list, int]:
         row = dict(zip(COLUMNS, fields, strict=False))
         fault = (
             (not is_text and Reason.ENCODING)
+            or ("\0" in line and Reason.NUL)
             or (line == HEADER and Reason.HEADER)
             or (len(fields) != 15 and Reason.FIELDS)
             or (not row["review_id"] and Reason.REVIEW_ID)
@@ -660,7 +710,7 @@ def plain_amazon(content: bytes) -> tuple[list, list, int]:
             or day_fault(row["review_date"])
         )
         if fault:
-            rejects.append(("dirty.txt", number, str(fault), line))
+            rejects.append(("dirty.txt", number, str(fault), line.replace("\0", "\ufffd")))
         else:
             numbers = {c: int(row[c]) if row[c] else None for c in ("product_parent", "helpful_votes", "total_votes")}
             numbers |= {c: int(row[c]) for c in ("customer_id", "star_rating")}
@@ -687,6 +737,7 @@ def dirty_amazon(rng: random.Random, text_only: bool) -> bytes:
         "\ufffd",
         "a\rb",
         "\t",
+        "\0",
     ]
 
     def line() -> bytes:

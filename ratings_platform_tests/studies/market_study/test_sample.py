@@ -66,6 +66,8 @@ def walk_titles(folder: Path) -> Iterator[Finding]:
         reason: Reason | None = None
         if text == "id,year,title":
             reason = Reason.HEADER
+        elif "\0" in text:
+            reason = Reason.NUL
         elif text.count(",") < 2:
             reason = Reason.FIELDS
         elif title.endswith(","):
@@ -92,7 +94,9 @@ def walk_combined(folder: Path, name: str) -> Iterator[Finding]:
     for line in filter(None, lines_of(folder / name)):
         text = line.decode("ascii")
         fields = text.split(",")
-        if text.endswith(":"):
+        if "\0" in text:
+            yield Reason.NUL, fields
+        elif text.endswith(":"):
             film = text[:-1]
             if not is_whole(film) or int(film) == 0:
                 block_fault = Reason.LOST_FILM
@@ -114,7 +118,9 @@ def walk_amazon(folder: Path, name: str) -> Iterator[Finding]:
         except UnicodeDecodeError:
             yield Reason.ENCODING, []
             continue
-        if len(fields) != 15:
+        if b"\0" in line:
+            yield Reason.NUL, fields
+        elif len(fields) != 15:
             yield Reason.FIELDS, fields
         elif not fields[2]:
             yield Reason.REVIEW_ID, fields
@@ -196,9 +202,9 @@ def test_each_reason_is_planted_in_each_kind_of_file(dirty: tuple[Path, Counter[
     titles = set(order[order.index(Reason.FILM_ID) : order.index(Reason.FILM_HEADER)])
     combined = set(order[order.index(Reason.FILM_HEADER) : order.index(Reason.REVIEW_ID)])
     amazon = set(order[order.index(Reason.REVIEW_ID) : order.index(Reason.CUSTOMER)])
-    wanted = {MOVIE_TITLES: titles | {Reason.HEADER, Reason.FIELDS, Reason.TRAILING_COMMAS}}
-    wanted |= {name: combined | rating | {Reason.FIELDS} for name in COMBINED_FILES}
-    wanted |= {name: amazon | rating | {Reason.FIELDS, Reason.ENCODING} for name in AMAZON_NAMES}
+    wanted = {MOVIE_TITLES: titles | {Reason.NUL, Reason.HEADER, Reason.FIELDS, Reason.TRAILING_COMMAS}}
+    wanted |= {name: combined | rating | {Reason.NUL, Reason.FIELDS} for name in COMBINED_FILES}
+    wanted |= {name: amazon | rating | {Reason.FIELDS, Reason.ENCODING, Reason.NUL} for name in AMAZON_NAMES}
     assert {name: {reason for file, reason in planted if file == name} for name in NAMES} == wanted
 
 
