@@ -55,7 +55,9 @@ def test_planted_faults_are_the_rejects(dirty_home: Home, dirty: Sample):
     found = Counter(dirty_home.lake("bronze/rejects", "file, reason"))
     told = table_rows(dirty_home.succeed("rejects", "--rows", 0), ["table", "file", "reason", "rows"])
 
-    assert {reason for _, reason, _ in planted} == set(Reason)
+    assert {reason for _, reason, _ in planted} == set(Reason) - {
+        Reason.QUOTES
+    }  # of files whose titles a CSV writer quoted
     assert sorted((*key, rows) for key, rows in found.items()) == sorted(planted)
     assert sorted((file, reason, int(rows)) for _, file, reason, rows in told) == sorted(planted)
 

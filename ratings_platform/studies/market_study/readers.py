@@ -15,12 +15,14 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
+from typing import NamedTuple
 
 import polars as pl
 
 from ratings_platform.formats.kinds import header_line, refuse_other_kinds
 from ratings_platform.formats.lines import (
     BLANK,
+    DecodedLine,
     Faults,
     Lines,
     holds_nul,
@@ -67,52 +69,76 @@ def _whole(text: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
 
 # U+FFFD, its UTF-8 bytes read as ISO-8859-1, and control characters that letters of other encodings turn into.
 GARBLED = re.compile("\ufffd|ï¿½|[\x80-\x9f]")
+# A field as CSV writers quote it.
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+
+
+class _Film(NamedTuple):
+    product_id: int
+    year_released: int | None
+    title: str
 
 
 def read_movies_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Parsed:
     """Small files, read at once. A film id counts as taken once a line with it was kept."""
-    films: dict[int, tuple[int | None, str]] = {}
+    films: dict[int, _Film] = {}
     found = []
     for file in files:
         refuse_other_kinds(file, MOVIES, KINDS)
-        for number, line, is_text in read_small(file, "latin-1"):
-            if line in BLANK:
-                continue
-            film = _film(line, films) if is_text else Reason.ENCODING
-            if isinstance(film, Reason):
-                found.append((file.name, number, film.value, line))
+        lines = [(line, _film(line)) for line in read_small(file, "latin-1") if line.text not in BLANK]
+        is_csv = _is_csv([film.title for _, film in lines if isinstance(film, _Film)])
+        for line, film in lines:
+            checked = _with_title(film, is_csv, films) if isinstance(film, _Film) else film
+            if isinstance(checked, _Film):
+                films[checked.product_id] = checked
             else:
-                films[film[0]] = film[1:]
-    rows = pl.DataFrame([(i, *rest) for i, rest in films.items()], _schema(MOVIES_NETFLIX), orient="row")
+                found.append((file.name, line.number, checked.value, line.text))
+    rows = pl.DataFrame(list(films.values()), _schema(MOVIES_NETFLIX), orient="row")
     return Parsed(rows.lazy(), rejects(found), lambda: _count_bytes(files))
 
 
-def _film(line: str, films: Mapping[int, object]) -> tuple[int, int | None, str] | Reason:
-    if "\0" in line:
-        return Reason.NUL
-    if re.match(CAPTIONS, line) and ",NULL," not in line:
-        return Reason.HEADER
-    fields = line.split(",", 2)
-    if len(fields) < 3:
-        return Reason.FIELDS
-    film_id, year, title = fields
+def _film(line: DecodedLine) -> _Film | Reason:
+    """What a line says by itself, the title as it stands there."""
+    fields = line.text.split(",", 2)
+    film_id, year, title = fields if len(fields) == 3 else ("", "", "")
     faults = (
+        (Reason.ENCODING, not line.is_text),
+        (Reason.NUL, "\0" in line.text),
+        (Reason.HEADER, re.match(CAPTIONS, line.text) and ",NULL," not in line.text),
+        (Reason.FIELDS, len(fields) != 3),
         (Reason.TRAILING_COMMAS, title.endswith(",")),
         (Reason.FILM_ID, not (_is_whole(film_id) and 0 < int(film_id) <= INT32_MAX)),
         (Reason.RELEASE_YEAR, not (year == "NULL" or (_is_whole(year) and int(year) in RELEASE_YEARS))),
-        (Reason.NO_TITLE, not title.strip()),
         (Reason.GARBLED_TITLE, GARBLED.search(title)),
     )
     for reason, found in faults:
         if found:
             return reason
-    if int(film_id) in films:
+    return _Film(int(film_id), None if year == "NULL" else int(year), title)
+
+
+def _is_csv(titles: Sequence[str]) -> bool:
+    """Whether quotes are a CSV writer's, who quotes each title with a comma, or the vendor's own, who quotes none."""
+    telling = [title for title in titles if "," in title] or [title for title in titles if '""' in title]
+    return any(map(QUOTED.fullmatch, telling)) and all(title.startswith('"') for title in telling)
+
+
+def _with_title(film: _Film, is_csv: bool, films: Mapping[int, _Film]) -> _Film | Reason:
+    title = film.title
+    if is_csv and (quoted := QUOTED.fullmatch(title)):
+        title = quoted[1].replace('""', '"')
+    elif is_csv and '"' in title:
+        return Reason.QUOTES
+    if not title.strip():
+        return Reason.NO_TITLE
+    if film.product_id in films:
         return Reason.DUPLICATE_FILM
-    return int(film_id), None if year == "NULL" else int(year), title
+    return film._replace(title=title)
 
 
 def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    """Python turns texts of thousands of digits into no number."""
+    return text.isascii() and text.isdigit() and len(text) < 100
 
 
 def _count_bytes(files: Sequence[SourceFile]) -> Count:

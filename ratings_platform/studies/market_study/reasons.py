@@ -23,6 +23,7 @@ class Reason(StrEnum):
     RELEASE_YEAR = "release year is neither a number nor NULL"
     NO_TITLE = "title is empty"
     GARBLED_TITLE = "title holds characters lost in another encoding"
+    QUOTES = "title is not quoted as in CSV, though the file's others are"
     DUPLICATE_FILM = "film id stands earlier in the file"
     # combined_data_*.txt, mv_*.txt
     FILM_HEADER = "film header is not a positive whole number"

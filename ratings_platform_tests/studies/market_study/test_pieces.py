@@ -215,6 +215,13 @@ def test_a_piece_without_any_good_row_is_no_reason_to_refuse(unit: Callable[...,
     assert_same_in_pieces(unit(NETFLIX, content), 100)
 
 
+@pytest.mark.parametrize("title", [b"A, B", b'"A, B"', b"A"], ids=["bare", "quoted", "without comma"])
+def test_titles_that_all_end_in_surplus_commas_are_refused(unit: Callable[..., Unit], title: bytes) -> None:
+    titles = unit(MOVIES, b"".join(b"%d,2003,%b,,\n" % (number, title) for number in range(1, 10)))
+    with pytest.raises(SourceError, match="none of its 9 rows can be used; the first: trailing commas"):
+        titles.whole()
+
+
 def test_titles_are_read_whole_since_an_id_counts_once(unit: Callable[..., Unit]) -> None:
     titles = unit(MOVIES, b"1,2003,A\n" * 3, b"1,2004,B\n2,2004,B\n")
     count, stored = titles.in_pieces(1)

@@ -241,6 +241,8 @@ class TestMoviesNetflix:
             ("2147483648,2003,Film", Reason.FILM_ID),
             (",2003,Film", Reason.FILM_ID),
             ("abc,NULL,Film", Reason.FILM_ID),
+            pytest.param(f"{'1' * 5000},2003,Film", Reason.FILM_ID, id="an id of 5,000 digits"),
+            pytest.param(f"5,{'1' * 5000},Film", Reason.RELEASE_YEAR, id="a year of 5,000 digits"),
             ("5,,Film", Reason.RELEASE_YEAR),
             ("5,null,Film", Reason.RELEASE_YEAR),
             ("5,2003.0,Film", Reason.RELEASE_YEAR),
@@ -263,6 +265,97 @@ class TestMoviesNetflix:
     def test_bytes_of_another_encoding_in_a_latin_file(self, write):
         content = "1,2003,Café\n".encode("latin-1") + "2,2003,Café\n".encode("mac-roman") + b"3,2003,Caf\xef\xbf\xbd\n"
         assert reasons(self.read(write, content)) == [(2, Reason.GARBLED_TITLE), (3, Reason.GARBLED_TITLE)]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+    def test_quotes_of_a_csv_writer_are_taken_off(self, write, end):
+        lines = [
+            'id,year,title',
+            '1,1974,"At Home, Far Away"',
+            '264,1999,"The ""Treldune"" Wedding"',
+            '3,2000,Plain',
+            '4,2001,"Quoted for nothing"',
+            '5,NULL,"""Hello, World"""',
+            "",
+            '6,2003,"Café, Bar"',
+        ]  # fmt: skip
+        parsed = self.read(write, end.join(lines).encode("latin-1"))
+        assert kept(parsed) == [
+            (1, 1974, "At Home, Far Away"),
+            (264, 1999, 'The "Treldune" Wedding'),
+            (3, 2000, "Plain"),
+            (4, 2001, "Quoted for nothing"),
+            (5, None, '"Hello, World"'),
+            (6, 2003, "Café, Bar"),
+        ]
+        assert reasons(parsed) == [(1, Reason.HEADER)]
+
+    VENDORS = (
+        ['"Quoted"', "Lights, Camera", 'The "Real" Thing'],
+        ['"Hello, World"', "Lights, Camera", '"And, ""More"""'],
+        ['"Quoted"', "Plain"],
+        ['"Quoted"'],
+        ['12" Record', 'The "Real" Thing'],
+        ['"One," She Said, "Two"', "Plain"],
+        ['"Lights, Camera', "Plain"],
+        ['Lights, "Camera"', '"Quoted"'],
+    )
+
+    @pytest.mark.parametrize("titles", VENDORS)
+    def test_quotes_of_the_vendors_titles_stay(self, write, titles):
+        parsed = self.read(write, "\n".join(f"{number},2003,{title}" for number, title in enumerate(titles, 1)))
+        assert kept(parsed) == [(number, 2003, title) for number, title in enumerate(titles, 1)]
+
+    def test_doubled_quotes_tell_a_csv_writer_where_no_title_has_a_comma(self, write):
+        parsed = self.read(write, '1,1999,"The ""Treldune"" Wedding"\n2,2003,Plain\n3,2003,"Quoted"\n')
+        assert [title for *_, title in kept(parsed)] == ['The "Treldune" Wedding', "Plain", "Quoted"]
+
+    BROKEN = (
+        '"Far, Away',
+        '"The "Real" Thing"',
+        'The "Real" Thing',
+        '"A" B',
+        '"A, B" C',
+        'The ""Real"" Thing',
+        '"A""',
+        '"',
+    )
+
+    @pytest.mark.parametrize("title", BROKEN)
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_broken_quoting_in_a_quoted_file_is_a_reject(self, write, title, place):
+        lines = ['1,1974,"At Home, Far Away"', '2,1999,"A, B"']
+        lines.insert(place, f"3,2003,{title}")
+        parsed = self.read(write, "\n".join(lines))
+        assert refused(parsed) == [("movie_titles.csv", place + 1, Reason.QUOTES, f"3,2003,{title}")]
+        assert [title for *_, title in kept(parsed)] == ["At Home, Far Away", "A, B"]
+
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            ("x,2003,Lights, Camera", Reason.FILM_ID),
+            ("3,20003,Lights, Camera", Reason.RELEASE_YEAR),
+            ("3,2003,Lights, Camera,,", Reason.TRAILING_COMMAS),
+            ('3,2003,"Lights, Camera",,', Reason.TRAILING_COMMAS),
+            ("id,year,title, of the film", Reason.HEADER),
+            ("3,2003,Lights\0, Camera", Reason.NUL),
+            ('3,2003,""', Reason.NO_TITLE),
+            ('3,2003," "', Reason.NO_TITLE),
+            ('3,2003,"Caf\x8e, Bar"', Reason.GARBLED_TITLE),
+            ('1,2003,"Again, Again"', Reason.DUPLICATE_FILM),
+        ],
+    )
+    def test_a_bad_line_does_not_tell_whether_titles_are_quoted(self, write, line, reason):
+        parsed = self.read(write, f'1,1974,"At Home, Far Away"\n{line}\n2,1999,"A"\n')
+        assert reasons(parsed) == [(2, reason)]
+        assert kept(parsed) == [(1, 1974, "At Home, Far Away"), (2, 1999, "A")]
+
+    def test_each_file_has_its_own_quoting(self, write):
+        files = [write('1,1974,"At Home, Far Away"\n', "a.csv"), write('2,1999,Lights, Camera\n3,1999,"A"\n', "b.csv")]
+        assert [title for *_, title in kept(read_movies_netflix(files, {}))] == [
+            "At Home, Far Away",
+            "Lights, Camera",
+            '"A"',
+        ]
 
     def test_an_id_is_free_while_its_line_was_refused(self, write):
         parsed = self.read(write, "1,2003,\n1,2003,Film\n1,2003,Again\n")

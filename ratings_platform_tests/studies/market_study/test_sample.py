@@ -199,7 +199,8 @@ def test_each_reason_is_planted_in_each_kind_of_file(dirty: tuple[Path, Counter[
     _, planted = dirty
     order = list(Reason)
     rating = set(order[order.index(Reason.CUSTOMER) :])
-    titles = set(order[order.index(Reason.FILM_ID) : order.index(Reason.FILM_HEADER)])
+    # The sample's titles are as the vendor's, so that no CSV writer's quoting is there to break.
+    titles = set(order[order.index(Reason.FILM_ID) : order.index(Reason.FILM_HEADER)]) - {Reason.QUOTES}
     combined = set(order[order.index(Reason.FILM_HEADER) : order.index(Reason.REVIEW_ID)])
     amazon = set(order[order.index(Reason.REVIEW_ID) : order.index(Reason.CUSTOMER)])
     wanted = {MOVIE_TITLES: titles | {Reason.NUL, Reason.HEADER, Reason.FIELDS, Reason.TRAILING_COMMAS}}
