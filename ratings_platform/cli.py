@@ -240,8 +240,11 @@ def list_migrations(study: StudyName = None) -> None:
     """Show each migration, and whether the server has had it."""
     found, warehouse = _migrated(study)
     if warehouse:
-        listed = [(m.number, m.about, "applied" if m.applied else "pending") for m in warehouse.migrations(found)]
-        _print_table(["number", "what it does", "state"], listed, ())
+        listed = warehouse.migrations(found)
+        _print_table(["number", "what it does", "state"], [(m.number, m.about, m.state) for m in listed], ())
+        for migration in listed:
+            if migration.edited:
+                print(f"ratings-platform: {migration.warning}", file=sys.stderr)
 
 
 @migrations.command("apply")
@@ -255,22 +258,26 @@ def apply_migrations(study: StudyName = None) -> None:
 
 @migrations.command("check")
 def check_migrations(study: StudyName = None) -> None:
-    """Compare the server's tables with those declared; exit status 1 when they differ or something is pending."""
+    """Compare the server with what is declared; exit status 1 when tables differ, migrations are pending or edited."""
+    from ratings_platform.warehouse.mysql_migrations import EDITED_REMEDY
+
     found, warehouse = _migrated(study)
     if warehouse is None:
         return
-    pending = [f"pending: {m}" for m in warehouse.migrations(found) if not m.applied]
-    wrong = pending or warehouse.drift(found)
-    if not wrong:
-        print(f"{len(found.warehouse_tables)} tables are as declared")
-        return
-    print("\n".join(wrong), file=sys.stderr)
-    problem, remedy = "migrations are pending", "Run: ratings-platform migrations apply"
-    if not pending:
+    listed = warehouse.migrations(found)
+    if wrong := [f"edited: {m}" for m in listed if m.edited]:
+        problem, remedy = "migrations were edited after they were applied", EDITED_REMEDY
+    elif wrong := [f"pending: {m}" for m in listed if not m.applied]:
+        problem, remedy = "migrations are pending", "Run: ratings-platform migrations apply"
+    elif wrong := warehouse.drift(found):
         problem = "the tables are not as declared"
         remedy = (
             "Undo what was changed by hand; after a changed declaration: ratings-platform migrations new 'what changed'"
         )
+    else:
+        print(f"{len(found.warehouse_tables)} tables are as declared")
+        return
+    print("\n".join(wrong), file=sys.stderr)
     raise PlatformError(problem, file=warehouse.uri, remedy=remedy)
 
 

@@ -18,6 +18,7 @@ that connection does the swapping. Migrations take the locks of all their study'
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,8 @@ from ratings_platform.warehouse.mysql_faults import told_faults
 from ratings_platform.warehouse.mysql_loading import load_rows
 from ratings_platform.warehouse.mysql_migrations import Migration, version_table
 from ratings_platform.warehouse.mysql_session import Session, session
+
+logger = logging.getLogger(__name__)
 
 _LOCK_WAIT_SECONDS = 300.0
 _LOCK_NAME_LENGTH = 64
@@ -152,7 +155,13 @@ class MySQLWarehouse:
         if study.migrations is None:
             return []
         with self._connect() as opened, ExitStack() as locks:
-            if all(migration.applied for migration in migrating.migrations(opened, study)):
+            found = migrating.migrations(opened, study)
+            for migration in found:
+                if migration.edited:
+                    logger.warning("%s: %s", self.uri, migration.warning)
+            if unknown := [migration for migration in found if migration.applied and not migration.applied_content]:
+                migrating.remember(opened, study, unknown)
+            if all(migration.applied for migration in found):
                 return []
             for name in (version_table(study), *(table.name for table in study.warehouse_tables)):
                 locks.enter_context(self._alone(opened, name))

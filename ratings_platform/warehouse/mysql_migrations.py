@@ -8,6 +8,7 @@ the whole migration again: what is there already is passed over, which suits sta
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import threading
@@ -38,15 +39,40 @@ logger = logging.getLogger(__name__)
 # Alembic's `op`, by which migrations speak to the server, belongs to the whole process.
 _OP = threading.Lock()
 
+EDITED_REMEDY = (
+    "Put the file back as it was, and write what is to change as a new one: ratings-platform migrations new 'what "
+    "changes'"
+)
+
 _THERE_ALREADY = {ER.TABLE_EXISTS_ERROR, ER.DUP_FIELDNAME, ER.DUP_KEYNAME, ER.CANT_DROP_FIELD_OR_KEY}
 
 
 class Migration(NamedTuple):
-    """One step of a study's tables: its number, what it does, and whether the server has had it."""
+    """One step of a study's tables: its number, what it does, and whether the server has had it.
+
+    `content` is the checksum of its file, `applied_content` that of the file as it was applied; empty where the server
+    does not know.
+    """
 
     number: str
     about: str
     applied: bool
+    content: str
+    applied_content: str = ""
+
+    @property
+    def edited(self) -> bool:
+        """Whether the file is no longer the one that was applied: another server would get other tables."""
+        return self.applied_content not in ("", self.content)
+
+    @property
+    def state(self) -> str:
+        return "applied, edited since" if self.edited else "applied" if self.applied else "pending"
+
+    @property
+    def warning(self) -> str:
+        """What is told of an edited one, in one line."""
+        return f"migration {self} was edited after it was applied. {EDITED_REMEDY}"
 
     def __str__(self) -> str:
         return f"{self.number} {self.about}"
@@ -57,16 +83,35 @@ def version_table(study: Study) -> str:
     return f"{study.name.replace('-', '_')}_migrations"
 
 
+def checksum_table(study: Study) -> str:
+    """Where a server keeps the checksums of the migrations that it has had."""
+    return f"{version_table(study)}_checksums"
+
+
 def migrations(session: Session, study: Study) -> list[Migration]:
-    """All migrations of a study, in order. Asks the server one thing."""
-    scripts, last = _scripts(study), _last_applied(session, study)
+    """All migrations of a study, in order. Asks the server one thing, unless it has no checksums yet."""
+    scripts, (last, checksums) = _scripts(study), _applied(session, study)
     if last and last not in {script.revision for script in scripts}:
         raise PlatformError(
             f"the tables of {study.name} are at migration {last}, which this version of the platform does not know",
             file=f"{version_table(study)}",
             remedy="Use the version that brought them there, or a later one; nothing was changed.",
         )
-    return [Migration(s.revision, s.doc.rstrip("."), s.revision <= last) for s in scripts]
+    return [
+        Migration(s.revision, s.doc.rstrip("."), s.revision <= last, _checksum(s), checksums.get(s.revision, ""))
+        for s in scripts
+    ]
+
+
+def remember(session: Session, study: Study, applied: Sequence[Migration]) -> None:
+    """Keep the checksums of migrations that the server has had; what it knows already stays."""
+    table = mysql_name(checksum_table(study))
+    session.execute(
+        f"CREATE TABLE IF NOT EXISTS {table} (number VARCHAR(32) NOT NULL PRIMARY KEY, checksum CHAR(64) NOT NULL)"
+        " ENGINE=InnoDB DEFAULT CHARSET=ascii"
+    )
+    for migration in applied:
+        session.execute(f"INSERT IGNORE INTO {table} VALUES (%s, %s)", (migration.number, migration.content))
 
 
 def apply(session: Session, study: Study, address: MySQLAddress) -> list[Migration]:
@@ -78,16 +123,17 @@ def apply(session: Session, study: Study, address: MySQLAddress) -> list[Migrati
 
     def tell(**_: Any) -> None:
         done.append(pending[len(done)]._replace(applied=True))
+        remember(session, study, done[-1:])
         logger.info("migration %s applied: %s", done[-1].number, done[-1].about)
 
     try:
         _run(session, study, [migration.number for migration in pending], tell)
     except pymysql.err.MySQLError as error:
-        number, about, _ = pending[len(done)]
+        failed = pending[len(done)]
         raise fault(
             error,
             address,
-            doing=f"migration {number} ({about}) failed",
+            doing=f"migration {failed.number} ({failed.about}) failed",
             remedy="Correct the tables or the migration (the server's manual explains the number), and then: "
             "ratings-platform migrations apply",
         ) from error
@@ -152,15 +198,28 @@ def _unless_there(cursor: Any, statement: str, values: Any, _: Any) -> bool:
     return True
 
 
-def _last_applied(session: Session, study: Study) -> str:
-    """The number of the last migration that the server has had; empty before the first."""
-    try:
-        found = session.fetch(f"SELECT version_num FROM {mysql_name(version_table(study))}")
-    except pymysql.err.ProgrammingError as error:
-        if error.args[0] != ER.NO_SUCH_TABLE:
-            raise
-        return ""
-    return str(found[0][0]) if found else ""
+def _applied(session: Session, study: Study) -> tuple[str, dict[str, str]]:
+    """The number of the last migration that the server has had, empty before the first, and checksums by number."""
+    versions, checksums = mysql_name(version_table(study)), mysql_name(checksum_table(study))
+    for sql in (
+        f"SELECT version_num, number, checksum FROM {versions} LEFT JOIN {checksums} ON TRUE",
+        # A server whose migrations were applied before checksums were kept.
+        f"SELECT version_num, NULL, NULL FROM {versions}",
+    ):
+        try:
+            found = session.fetch(sql)
+        except pymysql.err.ProgrammingError as error:
+            if error.args[0] != ER.NO_SUCH_TABLE:
+                raise
+        else:
+            return str(found[0][0]) if found else "", {n: checksum for _, n, checksum in found if n is not None}
+    return "", {}
+
+
+def _checksum(script: Script) -> str:
+    """Of the file's lines: how they end is a matter of the system that they were checked out on."""
+    lines = Path(script.path).read_text(encoding="utf-8").splitlines()
+    return hashlib.sha256("\n".join(map(str.rstrip, lines)).encode()).hexdigest()
 
 
 def _scripts(study: Study) -> list[Script]:

@@ -68,7 +68,8 @@ def test_all_migrations_give_the_declared_tables(server: MySQLServer, warehouse:
     done = warehouse.migrate(STUDY)
     assert [migration.number for migration in done] == [m.number for m in warehouse.migrations(STUDY)]
     assert warehouse.drift(STUDY) == []
-    assert tables(server, warehouse) == sorted([*(t.name for t in STUDY.warehouse_tables), "market_study_migrations"])
+    own = ["market_study_migrations", "market_study_migrations_checksums"]
+    assert tables(server, warehouse) == sorted([*(t.name for t in STUDY.warehouse_tables), *own])
     assert warehouse.migrate(STUDY) == []
 
 
@@ -120,6 +121,82 @@ def test_nothing_pending_costs_one_question(server: MySQLServer, warehouse: MySQ
         assert warehouse.migrate(study) == []
         asked.append(int(warehouse.query("show session status like 'Questions'")["Value"][0].as_py()))
     assert asked[1] - asked[0] == 2  # one of them is this question itself
+
+
+# --- edited files -----------------------------------------------------------------------------------------------------
+
+
+def _edit(study: Study, number: str = "0001") -> Path:
+    """Change what a migration does, as nobody should after it was applied."""
+    assert study.migrations
+    (file,) = study.migrations.glob(f"{number}_*.py")
+    file.write_text(file.read_text().replace("`stars` TINYINT", "`stars` SMALLINT"))
+    return file
+
+
+def edited(warehouse: MySQLWarehouse, study: Study) -> list[str]:
+    return [migration.number for migration in warehouse.migrations(study) if migration.edited]
+
+
+def test_a_migration_that_was_edited_after_it_was_applied_is_told_when_tables_are_loaded(
+    warehouse: MySQLWarehouse, study: Study, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse.migrate(study)
+    assert edited(warehouse, study) == []
+    before = _edit(study).read_text()
+    assert edited(warehouse, study) == ["0001"]
+    for _ in range(2):
+        caplog.clear()
+        assert warehouse.migrate(study) == []
+        (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told.startswith(f"{warehouse.uri}: migration 0001 the tables was edited after it was applied. Put the ")
+        assert "\n" not in told
+    # What comes later is applied all the same: the tables are compared with their declaration at each load.
+    after = later(study)
+    assert [m.number for m in warehouse.migrate(after)] == ["0002"]
+    assert edited(warehouse, after) == ["0001"]
+    _edit_back(study, before)
+    assert edited(warehouse, after) == []
+
+
+def _edit_back(study: Study, text: str) -> None:
+    assert study.migrations
+    (file,) = study.migrations.glob("0001_*.py")
+    file.write_text(text.replace("`stars` SMALLINT", "`stars` TINYINT"))
+
+
+def test_how_lines_end_does_not_count(warehouse: MySQLWarehouse, study: Study) -> None:
+    warehouse.migrate(study)
+    assert study.migrations
+    (file,) = study.migrations.glob("0001_*.py")
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert edited(warehouse, study) == []
+
+
+def test_a_pending_migration_may_be_edited(warehouse: MySQLWarehouse, study: Study) -> None:
+    warehouse.migrate(study)
+    after = later(study)
+    assert study.migrations
+    (file,) = study.migrations.glob("0002_*.py")
+    file.write_text(file.read_text() + "\n# Looked through.\n")
+    assert edited(warehouse, after) == []
+    assert [m.number for m in warehouse.migrate(after)] == ["0002"]
+    assert edited(warehouse, after) == []
+
+
+def test_a_warehouse_of_before_without_checksums_is_adopted_as_it_is(
+    server: MySQLServer, warehouse: MySQLWarehouse, study: Study, tmp_path: Path
+) -> None:
+    warehouse.migrate(study)
+    warehouse.load(MARKS, scan(tmp_path, OLD))
+    server.run("drop table throw_away_migrations_checksums", database_of(warehouse))
+    assert applied(warehouse, study) == [("0001", True)]
+    assert tables(server, warehouse) == ["marks", "readings", "throw_away_migrations"]  # asking writes nothing
+    assert [m.number for m in warehouse.migrate(later(study))] == ["0002"]
+    assert edited(warehouse, study_of(study.migrations, LATER, READINGS)) == []
+    _edit(study)
+    assert edited(warehouse, study_of(study.migrations, LATER, READINGS)) == ["0001"]
+    assert content(warehouse) == as_marks(*OLD)
 
 
 # --- under other processes --------------------------------------------------------------------------------------------
@@ -300,6 +377,21 @@ def test_what_was_changed_by_hand_is_told(call: Call, server: MySQLServer, fresh
     ]
     assert "the tables are not as declared. Undo what was changed by hand; " in last
     assert not [name for (name,) in server.run("show tables", fresh) if "__" in name]
+
+
+def test_edited_migrations_are_listed_and_fail_the_check(call: Call, server: MySQLServer, fresh: str) -> None:
+    call("migrations", "apply")
+    server.run("update market_study_migrations_checksums set checksum = repeat('0', 64)", fresh)
+    listed = call("migrations", "list")
+    assert listed.status == 0
+    assert listed.out.splitlines()[1].endswith("applied, edited since")
+    assert listed.err.startswith("ratings-platform: migration 0001 The tables was edited after it was applied. Put the")
+    assert listed.err.count("\n") == 1
+    checked = call("migrations", "check")
+    assert (checked.status, checked.out) == (1, "")
+    *lines, last = checked.err.splitlines()
+    assert lines == ["edited: 0001 The tables"]
+    assert "migrations were edited after they were applied. Put the file back as it was, and write what is to" in last
 
 
 @pytest.mark.parametrize("command", ["list", "apply", "check"])
