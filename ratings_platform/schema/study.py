@@ -7,7 +7,8 @@ belong here: any particular study, and what is made of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
+from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.models import Model, Question
 from ratings_platform.schema.reading import REJECTS, Reader
 from ratings_platform.schema.tables import Table
@@ -91,7 +93,8 @@ class Study:
     `migrations` is the folder of the numbered steps by which a warehouse that keeps a schema (MySQL) gets to its
     tables; without one, tables are made when they are loaded and never changed.
 
-    Names of tables are the study's own: no other study may use them, and each has a `rejects` table of its own.
+    Names of tables are the study's own: no other study may use them, and each has a `rejects` table of its own. Tables
+    of the warehouse hold one value in each column, since not every database has arrays and structs.
     """
 
     name: str
@@ -109,13 +112,46 @@ class Study:
     rejects: Table = REJECTS
     migrations: Path | None = None
 
+    def __post_init__(self) -> None:
+        if twice := _repeated(table.name for table in self._declared):
+            raise ValueError(f"study {self.name} declares two tables of one name: {', '.join(twice)}")
+        if unknown := [name for name in self.warehouse if name not in self.tables]:
+            raise ValueError(f"the warehouse of study {self.name} names tables that it lacks: {', '.join(unknown)}")
+        for table in self.warehouse_tables:
+            if nested := [name for name, kind in table.ibis_schema.items() if kind.is_nested()]:
+                raise ValueError(
+                    f"table {table.name} cannot be in the warehouse of study {self.name}: not every database has "
+                    f"columns of many values ({', '.join(nested)}); give them a table of their own"
+                )
+
     @cached_property
     def tables(self) -> dict[str, Table]:
         """All declared tables by name, in the order in which they are made."""
-        made = [*(i.table for i in self.ingests), self.rejects, *(m.table for m in (*self.models, *self.questions))]
-        return {table.name: table for table in made}
+        return {table.name: table for table in self._declared}
 
     @cached_property
     def warehouse_tables(self) -> tuple[Table, ...]:
         """All tables of the warehouse: some of gold, and the answers."""
         return (*(self.tables[name] for name in self.warehouse), *(question.table for question in self.questions))
+
+    @property
+    def _declared(self) -> list[Table]:
+        return [*(i.table for i in self.ingests), self.rejects, *(m.table for m in (*self.models, *self.questions))]
+
+
+def refuse_shared_names(studies: Iterable[Study]) -> None:
+    """Raise PlatformError when two studies declare a table of the same name: a warehouse would have one for both."""
+    owners: dict[str, list[str]] = {}
+    for study in studies:
+        for name in study.tables:
+            owners.setdefault(name, []).append(study.name)
+    for name, found in owners.items():
+        if len(found) > 1:
+            raise PlatformError(
+                f"table {name} is declared by the studies {' and '.join(found)}",
+                remedy="Give it another name in all of them but one: names of tables are unique over all studies.",
+            )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]

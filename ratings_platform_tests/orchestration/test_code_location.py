@@ -11,8 +11,9 @@ import dagster as dg
 import ibis
 import pytest
 
-from ratings_platform.orchestration.build import shared_definitions, study_definitions
+from ratings_platform.orchestration.build import shared_definitions, study_definitions, warehouse_tables
 from ratings_platform.orchestration.running import prepare_home, prepare_ui
+from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.models import Model
 from ratings_platform.schema.reading import rejects_table
 from ratings_platform.schema.study import Study
@@ -55,30 +56,61 @@ def test_dg_lists_everything(tmp_path: Path, code_location: dg.Definitions) -> N
     assert len(listed["asset_checks"]) == len(code_location.resolve_asset_graph().asset_check_keys)
 
 
-def test_a_second_study_stands_beside_the_first() -> None:
-    """Nothing that the kernel makes for one study is in the way of another's."""
+def _second_study(rejects: str = "second_rejects", names: str = "names") -> Study:
     column = Column("name", "string", "A name.")
-    names = Model(
-        Table("silver", "names", "One row per name.", (column,), ("name",)), lambda: ibis.memtable({"name": ["a"]})
+    made = Model(
+        Table("silver", names, "One row per name.", (column,), ("name",)), lambda: ibis.memtable({"name": ["a"]})
     )
-    second = Study(
+    return Study(
         name="second-study",
         title="Second study",
         years=(2001, 2002),
         vendors=(),
         ingests=(),
-        models=(names,),
+        models=(made,),
         questions=(),
-        warehouse=("names",),
+        warehouse=(names,),
         settings=StudySettings,
         write_sample=lambda: None,
-        rejects=rejects_table("second_rejects"),
+        rejects=rejects_table(rejects),
     )
+
+
+def test_a_second_study_stands_beside_the_first() -> None:
+    """Nothing that the kernel makes for one study is in the way of another's."""
     settings = load_settings()
-    both = [STUDY, second]
+    both = [STUDY, _second_study()]
     found = dg.Definitions.merge(shared_definitions(both, settings), *(study_definitions(s, settings) for s in both))
     assert found.resolve_job_def("second_study").asset_layer.executable_asset_keys == {
         dg.AssetKey(path.split("/")) for path in ("bronze/second_rejects", "silver/names", "warehouse/names")
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "name"),
+    [
+        (_second_study(rejects="rejects"), "rejects"),
+        (_second_study(names="dim_time"), "dim_time"),
+        (_second_study(names="ratings_netflix"), "ratings_netflix"),
+    ],
+    ids=["the same layer", "the warehouse", "another layer"],
+)
+def test_two_studies_with_a_table_of_the_same_name_are_refused(second: Study, name: str) -> None:
+    with pytest.raises(PlatformError) as caught:
+        shared_definitions([STUDY, second], load_settings())
+    assert str(caught.value) == (
+        f"table {name} is declared by the studies market-study and second-study. Give it another name in all of them "
+        "but one: names of tables are unique over all studies."
+    )
+
+
+def test_the_warehouse_holds_what_each_study_puts_there_and_nothing_else() -> None:
+    second = _second_study()
+    found = warehouse_tables([STUDY, second])
+    assert found[dg.AssetKey(["warehouse", "names"])] == (second, second.tables["names"])
+    assert {key.path[1] for key in found} == {*(table.name for table in STUDY.warehouse_tables), "names"}
+    assert {(study.name, table) for study, table in found.values()} == {
+        (study.name, table) for study in (STUDY, second) for table in study.warehouse_tables
     }
 
 
