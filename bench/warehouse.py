@@ -24,7 +24,6 @@ from run import line, make_data, platform
 from ratings_platform.answering import answers
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.orchestration.checks import records
-from ratings_platform.schema.ddl import create_mysql_table, mysql_index, mysql_name
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Table
@@ -33,6 +32,7 @@ from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform.studies.market_study.tables import FACT_RATING
 from ratings_platform.warehouse.duckdb import DuckDBWarehouse
 from ratings_platform.warehouse.mysql import MySQLWarehouse
+from ratings_platform.warehouse.mysql_ddl import create_mysql_table, mysql_index, mysql_name
 
 # The tests know how to start a server.
 sys.path.append(str(Path(__file__).parents[1]))

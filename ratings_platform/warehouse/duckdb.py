@@ -16,7 +16,6 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.duckdb_session import open_session
-from ratings_platform.schema.ddl import comments, create_table
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.partitions import has_years
@@ -24,6 +23,7 @@ from ratings_platform.schema.scans import duckdb_types, scan_sql
 from ratings_platform.schema.sql import compiled, quoted, result_schema
 from ratings_platform.schema.study import Study
 from ratings_platform.schema.tables import Table
+from ratings_platform.warehouse.duckdb_ddl import comments, create_table
 
 _LOCK_WAIT_SECONDS = 20.0
 

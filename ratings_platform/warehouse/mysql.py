@@ -32,12 +32,6 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pymysql
 
-from ratings_platform.schema.ddl import (
-    create_mysql_table,
-    mysql_index,
-    mysql_name,
-    mysql_partition,
-)
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan, readable_size
 from ratings_platform.schema.sql import compiled
@@ -46,6 +40,12 @@ from ratings_platform.schema.tables import Table
 from ratings_platform.warehouse import mysql_catalogue as catalogue
 from ratings_platform.warehouse import mysql_migrations as migrating
 from ratings_platform.warehouse.mysql_address import MySQLAddress
+from ratings_platform.warehouse.mysql_ddl import (
+    create_mysql_table,
+    mysql_index,
+    mysql_name,
+    mysql_partition,
+)
 from ratings_platform.warehouse.mysql_faults import told_faults
 from ratings_platform.warehouse.mysql_loading import load_rows
 from ratings_platform.warehouse.mysql_migrations import Migration, version_table

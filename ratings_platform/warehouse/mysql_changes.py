@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ratings_platform.schema.ddl import (
+from ratings_platform.schema.study import Study
+from ratings_platform.schema.tables import Table
+from ratings_platform.warehouse.mysql_ddl import (
     create_mysql_table,
     mysql_column,
     mysql_index,
@@ -19,8 +21,6 @@ from ratings_platform.schema.ddl import (
     mysql_name,
     mysql_type,
 )
-from ratings_platform.schema.study import Study
-from ratings_platform.schema.tables import Table
 
 FILE = "tables.json"
 # Stands in CREATE TABLE for the collation, which each server names in its own way.

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pymysql.converters import escape_item
 
-from ratings_platform.schema.ddl import create_mysql_table, mysql_name
 from ratings_platform.schema.tables import Table
+from ratings_platform.warehouse.mysql_ddl import create_mysql_table, mysql_name
 
 # Both servers have it.
 _COLLATION = "utf8mb4_bin"

@@ -21,12 +21,12 @@ import pymysql
 from pymysql.constants import CR
 
 from ratings_platform.duckdb_session import open_session
-from ratings_platform.schema.ddl import mysql_name
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.files import Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.sql import literal, quoted
 from ratings_platform.schema.tables import Table
+from ratings_platform.warehouse.mysql_ddl import mysql_name
 from ratings_platform.warehouse.mysql_faults import refuses_local_infile, refuses_rows
 from ratings_platform.warehouse.mysql_session import Session
 

@@ -26,11 +26,11 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from ratings_platform.schema.ddl import mysql_name
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.schema.study import Study
 from ratings_platform.warehouse import mysql_changes
 from ratings_platform.warehouse.mysql_address import MySQLAddress
+from ratings_platform.warehouse.mysql_ddl import mysql_name
 from ratings_platform.warehouse.mysql_faults import fault
 from ratings_platform.warehouse.mysql_session import Session
 

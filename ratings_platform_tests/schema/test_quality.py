@@ -11,9 +11,9 @@ import ibis
 import ibis.expr.types as ir
 import pytest
 
-from ratings_platform.schema.ddl import create_table
 from ratings_platform.schema.quality import Extent, Rule, merged_measures, rules, split_counts
 from ratings_platform.schema.tables import Column, Table
+from ratings_platform.warehouse.duckdb_ddl import create_table
 
 pytestmark = pytest.mark.unit
 

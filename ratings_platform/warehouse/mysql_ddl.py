@@ -1,49 +1,25 @@
-"""The SQL that makes a declared table in a database.
+"""The SQL that makes a declared table in MySQL and MariaDB.
 
-Belongs here: CREATE TABLE and COMMENT ON, built from a declaration for each dialect of a warehouse, with the partitions
-and indexes that the dialect is given. Does not belong here: running SQL, loading rows, and choosing what to index.
+Belongs here: CREATE TABLE and its parts, built from a declaration, with the partitions and indexes that it is given.
+Does not belong here: running SQL, loading rows, and choosing what to index.
 
-References are not declared to a database: checks prove them, and partitioned MySQL tables can have none. Keys are
-declared to MySQL only, which stores a table in the order of its key.
+References are not declared to the database: checks prove them, and partitioned tables can have none. Keys are: a table
+is stored in the order of its key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal
 
 import ibis.expr.datatypes as dt
-import sqlglot.expressions as sge
 from ibis.backends.sql.datatypes import MySQLType
 
 from ratings_platform.schema.tables import Column, Table
-
-Dialect = Literal["duckdb", "mysql"]
 
 # Three such columns fit into one InnoDB key (3072 bytes, 4 a character).
 _KEY_LENGTH = 255
 # MySQL's limits, in characters.
 _TABLE_COMMENT, _COLUMN_COMMENT = 2048, 1024
-
-
-def create_table(table: Table, dialect: Dialect = "duckdb") -> str:
-    """CREATE TABLE under the table's bare name, with types and NOT NULL; for MySQL as `create_mysql_table` has it."""
-    if dialect == "mysql":
-        return create_mysql_table(table, years=() if table.partition_by else None)
-    columns = table.ibis_schema.to_sqlglot_column_defs(dialect)
-    return sge.Create(kind="TABLE", this=sge.Schema(this=_table(table), expressions=columns)).sql(dialect)
-
-
-def comments(table: Table, dialect: Dialect = "duckdb") -> tuple[str, ...]:
-    """One COMMENT ON for the table and one for each column, in order; none for MySQL, where CREATE TABLE has them."""
-    if dialect == "mysql":
-        return ()
-    about_columns = (
-        _comment("COLUMN", sge.column(column.name, table=table.name, quoted=True), column.description)
-        for column in table.columns
-    )
-    about = (_comment("TABLE", _table(table), table.description), *about_columns)
-    return tuple(statement.sql(dialect) for statement in about)
 
 
 def create_mysql_table(
@@ -129,11 +105,3 @@ def _mysql_type(table: Table, column: Column) -> str:
 
 def _mysql_names(columns: Sequence[str]) -> str:
     return ", ".join(map(mysql_name, columns))
-
-
-def _table(table: Table) -> sge.Table:
-    return sge.Table(this=sge.to_identifier(table.name, quoted=True))
-
-
-def _comment(kind: str, what: sge.Expression, text: str) -> sge.Comment:
-    return sge.Comment(kind=kind, this=what, expression=sge.Literal.string(text))
