@@ -19,7 +19,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ratings_platform.engines.duckdb import DuckDBEngine
-from ratings_platform.lake.storage import Storage, open_storage
+from ratings_platform.lake.opening import open_storage
+from ratings_platform.lake.storage import Storage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema import markdown
 from ratings_platform.schema.documents import data_dictionary

@@ -25,7 +25,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 
 from ratings_platform.lake import s3_uploads
 from ratings_platform.lake.s3_faults import ADDRESS, CREDENTIALS, told_faults
-from ratings_platform.lake.storage import S3, Progress
+from ratings_platform.lake.storage import Progress
 from ratings_platform.schema.credentials import as_token
 from ratings_platform.schema.errors import PlatformError, is_disk_full
 from ratings_platform.schema.files import Scan
@@ -69,7 +69,7 @@ class S3Storage:
         patience: Patience = Patience(),
     ):
         self.root = root.rstrip("/")
-        self._bucket, _, self._prefix = self.root.removeprefix(S3).partition("/")
+        self._bucket, _, self._prefix = self.root.removeprefix("s3://").partition("/")
         self._scratch, self._region, self._patience = scratch, region, patience
         self._there: set[str] = set()
         self._logs: dict[str, _Log] = {}

@@ -1,7 +1,7 @@
 """Where a lake lies: in a folder on this machine, or under a prefix of an S3 bucket.
 
-Belongs here: what this room asks of either of them, and the folder. Does not belong here: S3 (`s3`), and what the
-files mean.
+Belongs here: what this room asks of either of them, and the folder. Does not belong here: S3 (`s3`), choosing between
+them (`opening`), and what the files mean.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from deltalake import DeltaTable
 
 from ratings_platform.schema.files import Scan
-
-S3 = "s3://"
 
 # After so long nobody is at work any more on a file that is not whole.
 _ABANDONED_SECONDS = 2 * 24 * 3600
@@ -180,19 +177,3 @@ class DiskStorage:
 
     def faults(self) -> AbstractContextManager[None]:
         return nullcontext()
-
-
-@cache
-def open_storage(root: str, scratch: Callable[[], Path], region: Callable[[], str | None]) -> Storage:
-    """The storage at a folder or at `s3://bucket/prefix`; connects only when used.
-
-    One for all of a process, since it knows what the process has sent and fetched.
-
-    Copies of what lies elsewhere go into `scratch()`, a folder of this process's own. `region` is asked for the AWS
-    region that the settings name, if they do.
-    """
-    if not root.startswith(S3):
-        return DiskStorage(root)
-    from ratings_platform.lake.s3 import S3Storage
-
-    return S3Storage(root, scratch, region)

@@ -15,8 +15,9 @@ import dagster as dg
 
 from ratings_platform.engines.base import Engine
 from ratings_platform.engines.duckdb import DuckDBEngine
+from ratings_platform.lake.opening import open_storage
 from ratings_platform.lake.raw import RawStore
-from ratings_platform.lake.storage import Storage, open_storage
+from ratings_platform.lake.storage import Storage
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.orchestration.secrets import warehouse_password
 from ratings_platform.schema.files import Scan
