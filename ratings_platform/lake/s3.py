@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 from s3transfer.manager import TransferConfig, TransferManager
 
 from ratings_platform.lake import s3_uploads
-from ratings_platform.lake.s3_faults import ADDRESS, CREDENTIALS, told_faults
+from ratings_platform.lake.s3_faults import ADDRESS, CREDENTIALS, as_platform_errors
 from ratings_platform.lake.storage import Progress
 from ratings_platform.schema.credentials import as_token
 from ratings_platform.schema.errors import PlatformError, is_disk_full
@@ -199,7 +199,7 @@ class S3Storage:
         return {name: value for name, value in given.items() if value is not None}
 
     def faults(self) -> AbstractContextManager[None]:
-        return told_faults(self.root)
+        return as_platform_errors(self.root)
 
     def _sendable(self, credential: str | None) -> str | None:
         """A credential that a request can hold; the Delta library crashes over others."""
@@ -239,7 +239,7 @@ class S3Storage:
         try:
             with self.faults(), TransferManager(self._client, config) as manager:
                 for path, moving in [(path, submit(manager, path)) for path in paths]:
-                    with told_faults(f"{self.root}/{path}"):
+                    with as_platform_errors(f"{self.root}/{path}"):
                         moving.result()
         except OSError as error:
             if is_disk_full(error):

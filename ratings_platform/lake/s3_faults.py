@@ -75,7 +75,7 @@ _WORDS = {
 
 
 @contextmanager
-def told_faults(address: str) -> Iterator[None]:
+def as_platform_errors(address: str) -> Iterator[None]:
     """Turn faults of S3 at `address` into a PlatformError with a remedy or a PassingError."""
     try:
         yield

@@ -108,7 +108,7 @@ def _secret(name: str) -> str:
     warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*SecretsManagerResource.*")
     # At its finest, this one logs whole answers, secrets included.
     logging.getLogger("botocore.parsers").setLevel(logging.INFO)
-    with _told_faults():
+    with _as_platform_errors():
         # Without a bundle named here, AWS_CA_BUNDLE holds; one try, for whoever asks tries again.
         manager = SecretsManagerResource(region_name=aws_region(), verify=None, max_attempts=1)
         answer = manager.get_client().get_secret_value(SecretId=name)
@@ -118,7 +118,7 @@ def _secret(name: str) -> str:
 
 
 @contextmanager
-def _told_faults() -> Iterator[None]:
+def _as_platform_errors() -> Iterator[None]:
     """Turn AWS's errors into a SettingsError with a remedy or a PassingError."""
     from botocore import exceptions as aws
 

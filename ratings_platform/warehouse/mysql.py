@@ -46,7 +46,7 @@ from ratings_platform.warehouse.mysql_ddl import (
     mysql_name,
     mysql_partition,
 )
-from ratings_platform.warehouse.mysql_faults import told_faults
+from ratings_platform.warehouse.mysql_faults import as_platform_errors
 from ratings_platform.warehouse.mysql_loading import load_rows
 from ratings_platform.warehouse.mysql_migrations import Migration, version_table
 from ratings_platform.warehouse.mysql_session import Session, session
@@ -321,7 +321,7 @@ class MySQLWarehouse:
     def _connect(self, *, local_infile: bool = False) -> Iterator[Session]:
         """The connection that is kept open, or one for the block. One that sends local files serves one load only."""
         if self._kept is not None and not local_infile:
-            with told_faults(self._address):
+            with as_platform_errors(self._address):
                 yield self._kept
             return
         with session(self._address, self._password, local_infile=local_infile) as opened:

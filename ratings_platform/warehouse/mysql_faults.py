@@ -157,7 +157,7 @@ def refuses_rows(error: pymysql.err.MySQLError) -> bool:
 
 
 @contextmanager
-def told_faults(address: MySQLAddress) -> Iterator[None]:
+def as_platform_errors(address: MySQLAddress) -> Iterator[None]:
     """Turn the errors of the server at `address` into a PlatformError with a remedy or a PassingError."""
     try:
         yield

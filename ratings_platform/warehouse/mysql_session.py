@@ -19,7 +19,7 @@ from pymysql.connections import LoadLocalPacketWrapper, MySQLResult
 
 from ratings_platform.schema.errors import PlatformError
 from ratings_platform.warehouse.mysql_address import MySQLAddress
-from ratings_platform.warehouse.mysql_faults import told_faults
+from ratings_platform.warehouse.mysql_faults import as_platform_errors
 
 # How long statements wait for other sessions that use a table before they give up (a passing fault).
 _TABLE_WAIT_SECONDS = 60
@@ -93,7 +93,7 @@ def session(address: MySQLAddress, password: Callable[[], str], *, local_infile:
 
     The password is asked for now and kept nowhere.
     """
-    with told_faults(address):
+    with as_platform_errors(address):
         connection = _connect(address, password, local_infile)
         try:
             collation = "utf8mb4_nopad_bin" if _is_mariadb(connection) else "utf8mb4_0900_bin"

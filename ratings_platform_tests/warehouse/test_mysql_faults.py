@@ -14,7 +14,7 @@ from ratings_platform.schema.errors import PassingError, PlatformError
 from ratings_platform.schema.study import Study
 from ratings_platform.warehouse.mysql import MySQLWarehouse
 from ratings_platform.warehouse.mysql_address import MySQLAddress
-from ratings_platform.warehouse.mysql_faults import told_faults
+from ratings_platform.warehouse.mysql_faults import as_platform_errors
 from ratings_platform.warehouse.mysql_migrations import write
 from ratings_platform_tests.lake.samples import MARKS, READINGS
 from ratings_platform_tests.warehouse.mysql_server import MySQLServer, content, tables
@@ -27,7 +27,7 @@ READ_ONLY = "The MySQL server is running with the --{} option so it cannot execu
 
 def told(error: pymysql.err.MySQLError) -> PlatformError | PassingError:
     """What becomes of an error."""
-    with pytest.raises((PlatformError, PassingError)) as caught, told_faults(ADDRESS):
+    with pytest.raises((PlatformError, PassingError)) as caught, as_platform_errors(ADDRESS):
         raise error
     assert str(caught.value).startswith("mysql://me@h:3306/db: ")
     assert "\n" not in str(caught.value)
