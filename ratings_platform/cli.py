@@ -347,7 +347,7 @@ def lake_vacuum(
         Platform.of(settings).raw.drop_unfinished()
     total = 0
     for stored in _lake_tables(found, settings, tables or []):
-        removed = stored.tidy(hours=days * 24, dry_run=dry_run)
+        removed = stored.vacuum(hours=days * 24, dry_run=dry_run)
         total += len(removed)
         for path in removed:
             print(f"{stored.table.path}/{path}")

@@ -188,17 +188,17 @@ class LakeTable:
                     log.create_checkpoint()
                     log.cleanup_metadata()
             if not self._lake.remote:  # elsewhere, to list all files takes its time
-                self.tidy()
+                self.vacuum()
         except (DeltaError, OSError, PlatformError, PassingError) as error:
             logger.warning(
-                "%s: version %d is published, but tidying up after it failed; later versions try again (%s)",
+                "%s: version %d is published, but keeping house after it failed; later versions try again (%s)",
                 self.table.path,
                 version,
                 _one_line(error),
             )
 
     def history(self, limit: int | None = None) -> list[Version]:
-        """The versions that the log still knows, the newest first; those that only tidied up are left out."""
+        """The versions that the log still knows, the newest first; those that only removed files are left out."""
         return [self._version(entry) for entry in self._published()[:limit]]
 
     def restore(self, number: int) -> int:
@@ -254,7 +254,7 @@ class LakeTable:
                     remedy="Let all that write for a run share its folders, and run again; nothing was published.",
                 )
 
-    def tidy(self, *, hours: int = _RETENTION_HOURS, dry_run: bool = False) -> list[str]:
+    def vacuum(self, *, hours: int = _RETENTION_HOURS, dry_run: bool = False) -> list[str]:
         """Remove files that no version of the last `hours` needs, whether replaced or left by killed runs.
 
         Returns their paths below the table; a dry run only returns them. A writer that is at work needs its files:

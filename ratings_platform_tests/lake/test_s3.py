@@ -235,7 +235,7 @@ def test_the_rights_that_are_asked_for_are_enough(
         table.publish(put(table, OLD))
         table.publish(put(table, NEW))
         assert s3_lake.rows(table.scan()) == NEW
-        assert len(table.tidy(hours=0)) == len(OLD)
+        assert len(table.vacuum(hours=0)) == len(OLD)
         raw.keep("vendor", file, "digest", lambda: None, lambda *_: None)
         raw.save("vendor", [])
         assert raw.load("vendor") == []

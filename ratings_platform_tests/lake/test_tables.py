@@ -185,7 +185,7 @@ def test_a_log_that_cannot_be_read_is_one_line(disk_lake: Lake, harm: Callable[[
         table.publish(put(table, OLD))
     harm(Path(table.uri, "_delta_log", f"{1:020}.json"))
     table = LakeTable(disk_lake.root, MARKS)  # as a process has it that opens the log now
-    for use in (table.scan, table.info, table.history, table.tidy, lambda: table.publish(put(table, NEW))):
+    for use in (table.scan, table.info, table.history, table.vacuum, lambda: table.publish(put(table, NEW))):
         with pytest.raises(PlatformError, match=r"the table's log cannot be read: .* Put back what was") as caught:
             use()
         assert str(caught.value).startswith(f"{table.uri}: ")
@@ -220,7 +220,7 @@ def test_an_empty_unpartitioned_table_is_a_version_too(lake: Lake) -> None:
     assert (table.scan().version, table.scan().rows) == (0, 0)
 
 
-def test_what_a_version_says_outlives_tidying_by_others(table: LakeTable, lake: Lake) -> None:
+def test_what_a_version_says_outlives_a_vacuum_by_others(table: LakeTable, lake: Lake) -> None:
     table.publish(put(table, OLD), info={"run": "one"})
     table.publish(put(table, NEW), info={"run": "two"})
     lake.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)

@@ -40,7 +40,7 @@ def test_versions_are_listed_the_newest_first(table: LakeTable) -> None:
 
 
 def test_a_table_never_published_has_no_versions(lake: Lake) -> None:
-    assert lake.table(MARKS).history() == lake.table(MARKS).tidy() == []
+    assert lake.table(MARKS).history() == lake.table(MARKS).vacuum() == []
     with pytest.raises(PlatformError, match=r"there is no version 0\. Versions: none yet\."):
         lake.table(MARKS).restore(0)
 
@@ -64,10 +64,10 @@ def test_years_are_replaced_in_a_restored_version_too(table: LakeTable, lake: La
 
 def test_a_version_whose_files_are_gone_cannot_be_restored(table: LakeTable, lake: Lake) -> None:
     table.restore(1)
-    lost = table.tidy(hours=0, dry_run=True)
+    lost = table.vacuum(hours=0, dry_run=True)
     assert [path.partition("/")[2] for path in lost] == ["year=2002/data.parquet"]
-    assert table.tidy(hours=0) == lost
-    assert table.tidy(hours=0) == []
+    assert table.vacuum(hours=0) == lost
+    assert table.vacuum(hours=0) == []
     with pytest.raises(PlatformError, match=r"version 0 cannot be restored: .* choose a later version"):
         table.restore(0)
     assert lake.rows(table.scan()) == [ONE[0], *TWO]
@@ -80,12 +80,12 @@ def test_files_beside_the_table_go_with_the_versions_that_speak_of_them(lake: La
     table.publish(put(table, ONE), beside=beside[:1])
     table.publish(put(table, TWO), beside=beside[:2])
     lake.storage.send([f"{table.table.path}/{beside[2]}"])
-    assert set(beside).isdisjoint(table.tidy(dry_run=True))
+    assert set(beside).isdisjoint(table.vacuum(dry_run=True))
     table.publish(put(table, TWO), beside=beside[1:2])
-    gone = [path for path in table.tidy(hours=0) if path.startswith(BESIDE)]
+    gone = [path for path in table.vacuum(hours=0) if path.startswith(BESIDE)]
     assert sorted(gone) == sorted([beside[0], beside[2]])
     assert lake.storage.ages(f"{table.table.path}/{BESIDE}").keys() == {f"{table.table.path}/{beside[1]}"}
-    assert table.tidy(hours=0) == []
+    assert table.vacuum(hours=0) == []
 
 
 def test_a_file_that_is_nowhere_is_not_published(table: LakeTable, lake: Lake) -> None:

@@ -162,9 +162,9 @@ def _publish_many(table: LakeTable) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("fault", ["checkpoint", "tidying"])
+@pytest.mark.parametrize("fault", ["checkpoint", "vacuum"])
 @pytest.mark.parametrize("restored", [False, True], ids=["published", "restored"])
-def test_a_version_is_published_whatever_becomes_of_tidying_up_after_it(
+def test_a_version_is_published_whatever_becomes_of_keeping_house_after_it(
     disk_lake: Lake, fault: str, restored: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = disk_lake.table(MARKS)
@@ -182,7 +182,9 @@ def test_a_version_is_published_whatever_becomes_of_tidying_up_after_it(
     assert (table.restore(0) if restored else table.publish(put(table, other), info={"run": "x"})) == 9
     assert rows(table.scan()) == (SOME if restored else other)
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert told.startswith("silver/marks: version 9 is published, but tidying up after it failed; later versions try")
+    assert told.startswith(
+        "silver/marks: version 9 is published, but keeping house after it failed; later versions try"
+    )
     assert "\n" not in told
     shutil.rmtree(blocked)
     assert left.exists()
@@ -191,12 +193,12 @@ def test_a_version_is_published_whatever_becomes_of_tidying_up_after_it(
 
 
 @pytest.mark.integration
-def test_two_that_tidy_up_at_once_are_not_in_each_others_way(disk_lake: Lake) -> None:
+def test_two_that_vacuum_at_once_are_not_in_each_others_way(disk_lake: Lake) -> None:
     """Files go while the other looks at them: of the table, and beside it."""
     table, rounds = disk_lake.table(MARKS), 5
     together = PROCESSES.Barrier(3)
-    tidying = [PROCESSES.Process(target=_tidy_often, args=(disk_lake, rounds, together)) for _ in range(2)]
-    for process in tidying:
+    vacuuming = [PROCESSES.Process(target=_vacuum_often, args=(disk_lake, rounds, together)) for _ in range(2)]
+    for process in vacuuming:
         process.start()
     for _ in range(rounds):
         table.publish(put(table, SOME))
@@ -207,17 +209,17 @@ def test_two_that_tidy_up_at_once_are_not_in_each_others_way(disk_lake: Lake) ->
         together.wait(60)  # all is there
         together.wait(60)  # all is removed
         assert list(Path(table.uri).rglob("left.parquet")) == []
-    for process in tidying:
+    for process in vacuuming:
         process.join(60)
-    assert [process.exitcode for process in tidying] == [0, 0]
+    assert [process.exitcode for process in vacuuming] == [0, 0]
     assert rows(table.scan()) == SOME
 
 
-def _tidy_often(lake: Lake, rounds: int, together: Barrier) -> None:
+def _vacuum_often(lake: Lake, rounds: int, together: Barrier) -> None:
     for _ in range(rounds):
         together.wait(60)
         try:
-            lake.table(MARKS).tidy(hours=0)
+            lake.table(MARKS).vacuum(hours=0)
         except BaseException:
             together.abort()
             raise
