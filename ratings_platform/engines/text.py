@@ -15,7 +15,7 @@ import polars as pl
 from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.errors import PlatformError, SourceError
-from ratings_platform.schema.files import BESIDE, DataFile
+from ratings_platform.schema.files import SIDECARS, DataFile
 from ratings_platform.schema.reading import REJECTS, Parsed
 from ratings_platform.schema.tables import Table
 
@@ -112,7 +112,7 @@ def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> lis
 
 def rejects_path(folder: str) -> str:
     """Where the rejects of the rows in `folder` are, both relative to the table's folder."""
-    return f"{BESIDE}/{folder}.parquet"
+    return f"{SIDECARS}/{folder}.parquet"
 
 
 def _store_rejects(rejects: pl.LazyFrame, table: Table, root: str, folder: str) -> DataFile:

@@ -24,7 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from ratings_platform.lake.storage import DiskStorage, Storage
 from ratings_platform.schema.errors import PassingError, PlatformError
-from ratings_platform.schema.files import BESIDE, DataFile, Scan
+from ratings_platform.schema.files import SIDECARS, DataFile, Scan
 from ratings_platform.schema.tables import Table
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ _WAITS = (0.2, 1.0)
 _MARK = "publication"
 # What a version says of single years, in its info.
 YEARS = "years"
-# The files beside the table that a version speaks of.
-_BESIDE = "beside"
+# The sidecars that a version speaks of; logs of all lakes say it in this word.
+_SIDECARS = "beside"
 # Delta's own least: a reader or writer that is still at work needs its files.
 _RETENTION_HOURS = 7 * 24
 
@@ -113,22 +113,22 @@ class LakeTable:
         years: Collection[int] | None = None,
         info: Mapping[str, Any] | None = None,
         by_year: Mapping[int, Any] | None = None,
-        beside: Collection[str] = (),
+        sidecars: Collection[str] = (),
         follows: Scan | None = None,
     ) -> int:
         """Make `files` the table's content in one commit, or the content of some `years` only.
 
         `info` is kept with the version, and so is `by_year`, below "years", with what versions before said of other
-        years; `beside` are paths of files that it speaks of and that hold no rows of the table. Files that are live
+        years; `sidecars` are paths of files that it speaks of and that hold no rows of the table. Files that are live
         already may be named again and stay. Returns the version.
         Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other. Content
         that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
         the last, since it must then be made again.
         """
-        below = {f"{self.table.path}/{path}": path for path in (*(file.path for file in files), *beside)}
+        below = {f"{self.table.path}/{path}": path for path in (*(file.path for file in files), *sidecars)}
         absent = {below[path] for path in self._lake.send(below)}
         self._refuse_lost(absent)
-        said = {"info": json.dumps(info or {}), _BESIDE: json.dumps(sorted(beside)), _MARK: uuid.uuid4().hex}
+        said = {"info": json.dumps(info or {}), _SIDECARS: json.dumps(sorted(sidecars)), _MARK: uuid.uuid4().hex}
         version = self._commit(files, years, said, by_year or {}, follows)
         self._keep_house(version)
         return version
@@ -215,7 +215,7 @@ class LakeTable:
                 remedy=f"Versions: {', '.join(str(n) for n in sorted(known)) or 'none yet'}.",
             )
         info = {**json.loads(known[number]["info"]), "restored": number}
-        said = {"info": json.dumps(info)} | {key: known[number][key] for key in (_BESIDE,) if key in known[number]}
+        said = {"info": json.dumps(info)} | {key: known[number][key] for key in (_SIDECARS,) if key in known[number]}
         commit = CommitProperties(custom_metadata=said, max_commit_retries=0)
         try:
             with self._lake.faults():
@@ -276,23 +276,23 @@ class LakeTable:
                 file=self.uri,
                 remedy="Mend the storage named in the message and run again; readers still see the last version.",
             ) from error
-        beside = self._beside_before(time.time() - hours * 3600)
+        sidecars = self._sidecars_before(time.time() - hours * 3600)
         if not dry_run:
-            self._lake.remove(f"{self.table.path}/{path}" for path in beside)
-        return sorted([*found, *beside])
+            self._lake.remove(f"{self.table.path}/{path}" for path in sidecars)
+        return sorted([*found, *sidecars])
 
-    def _beside_before(self, moment: float) -> list[str]:
-        """Files beside the table, written before a moment, that no version since then speaks of."""
+    def _sidecars_before(self, moment: float) -> list[str]:
+        """Sidecars, written before a moment, that no version since then speaks of."""
         start = len(f"{self.table.path}/")
-        ages = self._lake.ages(f"{self.table.path}/{BESIDE}")
+        ages = self._lake.ages(f"{self.table.path}/{SIDECARS}")
         old = {path[start:] for path, written in ages.items() if written < moment}
         if not old:  # as for most tables, whose log then need not be read
             return []
         needed: set[str] = set()
         for entry in self._published():
-            if _BESIDE not in entry:  # a version that did not say
+            if _SIDECARS not in entry:  # a version that did not say
                 return []
-            needed.update(json.loads(entry[_BESIDE]))
+            needed.update(json.loads(entry[_SIDECARS]))
             if entry["timestamp"] / 1000 < moment:  # the version that was the last one at that moment
                 break
         return sorted(old - needed)

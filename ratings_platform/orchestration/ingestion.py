@@ -85,11 +85,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Publication:
-    """Files ready to be published, what the version is to say of itself, and the files `beside` that it speaks of."""
+    """Files ready to be published, what the version is to say of itself, and the `sidecars` that it speaks of."""
 
     files: tuple[DataFile, ...]
     info: Mapping[str, Any]
-    beside: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

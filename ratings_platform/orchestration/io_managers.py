@@ -66,7 +66,7 @@ class LakeIOManager(dg.IOManager):
                 info = {"run": context.run_id, **about}
                 target.publish(files, years=years, info=info, by_year=by_year, follows=obj.follows)
             else:
-                target.publish(obj.files, info={**obj.info, "run": context.run_id}, beside=obj.beside)
+                target.publish(obj.files, info={**obj.info, "run": context.run_id}, sidecars=obj.sidecars)
             whole = target.scan()
             scan = whole if years is None else whole.of_years(years)
             context.add_output_metadata(

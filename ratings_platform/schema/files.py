@@ -12,9 +12,9 @@ from datetime import date
 
 from ratings_platform.schema.tables import Table
 
-# Below a table's folder: files that its versions speak of and that hold none of its rows. Delta's own vacuum, which
-# knows nothing of them, leaves names alone that begin so.
-BESIDE = "_rejects"
+# Below a table's folder: its sidecars, files that its versions speak of and that hold none of its rows. Delta's own
+# vacuum, which knows nothing of them, leaves names alone that begin so.
+SIDECARS = "_rejects"
 
 
 @dataclass(frozen=True)

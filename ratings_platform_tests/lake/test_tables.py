@@ -209,7 +209,7 @@ def test_a_folder_is_what_it_is_called(tmp_path: Path, folder: str, sibling: str
     table.restore(0)
     assert lake.rows(table.scan()) == OLD
     Path(table.uri, "left over").write_text("x")
-    assert "left over" in table.tidy(hours=0)
+    assert "left over" in table.vacuum(hours=0)
     assert not Path(table.uri, "left over").exists()
     assert len(list((tmp_path / sibling).rglob("*.parquet"))) == len(NEW)
 

@@ -10,7 +10,7 @@ import pytest
 
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PlatformError
-from ratings_platform.schema.files import BESIDE
+from ratings_platform.schema.files import SIDECARS
 from ratings_platform_tests.lake.samples import MARKS, Lake, Row, put, put_file
 
 ONE: list[Row] = [("a", 1, date(2001, 5, 1)), ("b", 2, date(2002, 5, 1))]
@@ -74,17 +74,17 @@ def test_a_version_whose_files_are_gone_cannot_be_restored(table: LakeTable, lak
     assert (table.info(), [v.number for v in table.history()][-4:]) == ({"run": "two", "restored": 1}, [3, 2, 1, 0])
 
 
-def test_files_beside_the_table_go_with_the_versions_that_speak_of_them(lake: Lake) -> None:
+def test_sidecars_go_with_the_versions_that_speak_of_them(lake: Lake) -> None:
     table = lake.table(MARKS)
-    beside = [put_file(table, ONE[:1], f"{BESIDE}/{name}.parquet").path for name in ("one", "two", "left")]
-    table.publish(put(table, ONE), beside=beside[:1])
-    table.publish(put(table, TWO), beside=beside[:2])
-    lake.storage.send([f"{table.table.path}/{beside[2]}"])
-    assert set(beside).isdisjoint(table.vacuum(dry_run=True))
-    table.publish(put(table, TWO), beside=beside[1:2])
-    gone = [path for path in table.vacuum(hours=0) if path.startswith(BESIDE)]
-    assert sorted(gone) == sorted([beside[0], beside[2]])
-    assert lake.storage.ages(f"{table.table.path}/{BESIDE}").keys() == {f"{table.table.path}/{beside[1]}"}
+    sidecars = [put_file(table, ONE[:1], f"{SIDECARS}/{name}.parquet").path for name in ("one", "two", "left")]
+    table.publish(put(table, ONE), sidecars=sidecars[:1])
+    table.publish(put(table, TWO), sidecars=sidecars[:2])
+    lake.storage.send([f"{table.table.path}/{sidecars[2]}"])
+    assert set(sidecars).isdisjoint(table.vacuum(dry_run=True))
+    table.publish(put(table, TWO), sidecars=sidecars[1:2])
+    gone = [path for path in table.vacuum(hours=0) if path.startswith(SIDECARS)]
+    assert sorted(gone) == sorted([sidecars[0], sidecars[2]])
+    assert lake.storage.ages(f"{table.table.path}/{SIDECARS}").keys() == {f"{table.table.path}/{sidecars[1]}"}
     assert table.vacuum(hours=0) == []
 
 

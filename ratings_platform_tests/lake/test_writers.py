@@ -14,7 +14,7 @@ import pytest
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
 from ratings_platform.schema.errors import PassingError
-from ratings_platform.schema.files import BESIDE, DataFile
+from ratings_platform.schema.files import SIDECARS, DataFile
 from ratings_platform_tests.lake.samples import (
     MARKS,
     PROCESSES,
@@ -194,7 +194,7 @@ def test_a_version_is_published_whatever_becomes_of_keeping_house_after_it(
 
 @pytest.mark.integration
 def test_two_that_vacuum_at_once_are_not_in_each_others_way(disk_lake: Lake) -> None:
-    """Files go while the other looks at them: of the table, and beside it."""
+    """Files go while the other looks at them: of the table, and its sidecars."""
     table, rounds = disk_lake.table(MARKS), 5
     together = PROCESSES.Barrier(3)
     vacuuming = [PROCESSES.Process(target=_vacuum_often, args=(disk_lake, rounds, together)) for _ in range(2)]
@@ -202,7 +202,7 @@ def test_two_that_vacuum_at_once_are_not_in_each_others_way(disk_lake: Lake) -> 
         process.start()
     for _ in range(rounds):
         table.publish(put(table, SOME))
-        for path in (*(f"{BESIDE}/{n}" for n in range(500)), *(table.new_folder("left") for _ in range(50))):
+        for path in (*(f"{SIDECARS}/{n}" for n in range(500)), *(table.new_folder("left") for _ in range(50))):
             file = Path(table.uri, path, "left.parquet")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
