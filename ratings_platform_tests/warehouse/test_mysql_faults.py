@@ -199,13 +199,16 @@ def test_rows_are_sent_in_packets_that_the_server_takes(small_packets: MySQLWare
 
 
 @pytest.mark.integration
-def test_a_row_that_no_packet_holds_is_told(own_server: MySQLServer, tmp_path: Path) -> None:
-    own_server.run("set global local_infile = 0")
+def test_a_row_that_no_packet_holds_is_streamed_and_else_told(own_server: MySQLServer, tmp_path: Path) -> None:
     own_server.run("set global max_allowed_packet = 16384")
-    warehouse = own_server.new_warehouse()
+    warehouse, found = own_server.new_warehouse(), values_scan(tmp_path, _texts(["short", "x" * 60_000]))
+    own_server.run("set global local_infile = 0")
     with pytest.raises(PlatformError, match=r"bigger than 'max_allowed_packet' .*\(error 1153\)\. .*local_infile=1"):
-        warehouse.load(VALUES, values_scan(tmp_path, _texts(["short", "x" * 60_000])))
+        warehouse.load(VALUES, found)
     assert tables(own_server, warehouse) == []
+    own_server.run("set global local_infile = 1")
+    assert warehouse.load(VALUES, found) == 2
+    assert warehouse.query("select max(length(text)) as n from `values`").to_pylist() == [{"n": 60_000}]
 
 
 @pytest.mark.integration
