@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ def invoke() -> None:
     """Run the command line; an error that a person can mend is one line on standard error and exit status 1."""
     try:
         app()
-    except (PlatformError, PassingError) as error:
+    except (PlatformError, TransientError) as error:
         print(f"ratings-platform: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_full
+from ratings_platform.schema.errors import PlatformError, TransientError, is_disk_full
 
 # What DuckDB says when its spilt rows, and Polars when a file's footer, find no room.
 _NO_ROOM = ("max_temp_directory_size", "Invalid thrift: transport error")
@@ -39,5 +39,5 @@ def storage_faults(what: str, root: str, folder: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in _PASSING:
             raise
         if isinstance(error, OSError | duckdb.IOException):
-            raise PassingError(f"{what} could not be written below {root}: {error}") from error
+            raise TransientError(f"{what} could not be written below {root}: {error}") from error
         raise

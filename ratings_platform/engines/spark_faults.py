@@ -16,7 +16,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from ratings_platform.engines.spark_session import is_lost
-from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_full
+from ratings_platform.schema.errors import PlatformError, TransientError, is_disk_full
 
 # Executors died more often than Spark puts up with.
 _LOST = re.compile(r"ExecutorLostFailure|FetchFailedException")
@@ -37,7 +37,7 @@ def spark_faults(what: str, root: str | None = None, folder: str | None = None) 
         raise _told(what, error, root) from error
 
 
-def _told(what: str, error: Exception, root: str | None) -> PlatformError | PassingError:
+def _told(what: str, error: Exception, root: str | None) -> PlatformError | TransientError:
     text = f"{error}\n{getattr(error, '_stackTrace', '')}"
     if is_disk_full(OSError(text)):
         return PlatformError(
@@ -52,7 +52,7 @@ def _told(what: str, error: Exception, root: str | None) -> PlatformError | Pass
         )
     cause = _cause(text)
     if _LOST.search(text) or is_lost():
-        return PassingError(f"Spark was lost at work on {what}: {cause}")
+        return TransientError(f"Spark was lost at work on {what}: {cause}")
     return PlatformError(
         f"Spark failed over {what}: {cause}", remedy="The run in ratings-platform ui has all its words."
     )

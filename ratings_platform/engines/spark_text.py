@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 from ratings_platform.engines.pieces import Piece, cut_up, put_together, store_piece
 from ratings_platform.engines.spark_files import SHARE
 from ratings_platform.engines.text import Stored, rejects_path
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.reading import SourceFile
 from ratings_platform.schema.study import Ingest
 
@@ -60,7 +60,7 @@ def store(
 
 def _store_piece(
     numbered: tuple[int, Piece], ingest: Ingest, known: Mapping[str, pl.DataFrame], root: str, folder: str
-) -> Stored | PlatformError | PassingError:
+) -> Stored | PlatformError | TransientError:
     """On an executor. Errors that are meant for people are results: Spark would try again, and bury them in its own."""
     number, piece = numbered
     try:
@@ -71,7 +71,7 @@ def _store_piece(
         # A folder for each attempt, since two of one task may be at work at once.
         own = f"{folder}/{number:05}-{uuid4().hex[:8]}"
         return store_piece(piece, ingest.reader, frames, ingest.table, root, own)
-    except (PlatformError, PassingError) as error:
+    except (PlatformError, TransientError) as error:
         return error
 
 
@@ -88,7 +88,7 @@ def _fit_python(python: str) -> Iterator[None]:
         raise PlatformError(problem, file=python, remedy=_INSTALL) from error
 
 
-def _stored(result: Stored | PlatformError | PassingError, root: str) -> Stored:
+def _stored(result: Stored | PlatformError | TransientError, root: str) -> Stored:
     if not isinstance(result, Stored):
         raise result
     for file in result.files:

@@ -18,7 +18,7 @@ from botocore import exceptions as aws
 from deltalake.exceptions import DeltaError
 from s3transfer.exceptions import RetriesExceededError
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 
 ADDRESS = "Correct RATINGS_LAKE, AWS_REGION, AWS_PROFILE or AWS_ENDPOINT_URL."
 CREDENTIALS = "Give valid AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role."
@@ -76,7 +76,7 @@ _WORDS = {
 
 @contextmanager
 def as_platform_errors(address: str) -> Iterator[None]:
-    """Turn faults of S3 at `address` into a PlatformError with a remedy or a PassingError."""
+    """Turn faults of S3 at `address` into a PlatformError with a remedy or a TransientError."""
     try:
         yield
     except aws.ClientError as error:
@@ -88,7 +88,7 @@ def as_platform_errors(address: str) -> Iterator[None]:
     except (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError, RetriesExceededError) as error:
         raise _unanswered(address, error) from None
     except aws.FlexibleChecksumError:
-        raise PassingError(f"{address}: a file came with other bytes than its checksum says") from None
+        raise TransientError(f"{address}: a file came with other bytes than its checksum says") from None
     except (
         aws.CredentialRetrievalError,
         aws.NoCredentialsError,
@@ -105,16 +105,16 @@ def as_platform_errors(address: str) -> Iterator[None]:
         raise
 
 
-def refusal(address: str, code: str, status: int) -> PlatformError | PassingError:
+def refusal(address: str, code: str, status: int) -> PlatformError | TransientError:
     """The error for an answer of S3, by its code and its HTTP status."""
     known = _PERMANENT.get(code)
     if known is None and (code in _PASSING or status in _PASSING_STATUS or "Throttl" in code):
-        return PassingError(f"{address}: S3 cannot do this now ({code})")
+        return TransientError(f"{address}: S3 cannot do this now ({code})")
     problem, remedy = known or _PERMANENT.get(str(status)) or ("S3 refuses this", "Look the code up in S3's reference.")
     return PlatformError(f"{problem} ({code})", file=address, remedy=remedy)
 
 
-def _unanswered(address: str, error: Exception) -> PlatformError | PassingError:
+def _unanswered(address: str, error: Exception) -> PlatformError | TransientError:
     if type(getattr(error, "kwargs", {}).get("error")) in (ValueError, UnicodeEncodeError):
         # A header refused what it was to hold; the words repeat it.
         return PlatformError("a request could not be made with these credentials", file=address, remedy=CREDENTIALS)
@@ -123,10 +123,10 @@ def _unanswered(address: str, error: Exception) -> PlatformError | PassingError:
     return _no_answer(address, " ".join(map(str, _causes(error))), type(error).__name__)
 
 
-def _no_answer(address: str, text: str, kind: str | None = None) -> PassingError:
+def _no_answer(address: str, text: str, kind: str | None = None) -> TransientError:
     server = _SERVER.search(text)
     where, why = f" at {server[0]}" if server else "", f" ({kind})" if kind else ""
-    return PassingError(
+    return TransientError(
         f"{address}: S3{where} does not answer, or not to the end{why}; AWS_ENDPOINT_URL and AWS_REGION say where it is"
     )
 
@@ -137,7 +137,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _of_object_store(address: str, text: str) -> PlatformError | PassingError:
+def _of_object_store(address: str, text: str) -> PlatformError | TransientError:
     code, status = _CODE.search(text), _STATUS.search(text)
     if code or status:
         number = int(status[1]) if status else 0

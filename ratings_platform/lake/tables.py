@@ -23,7 +23,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from ratings_platform.lake.storage import DiskStorage, Storage
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.files import SIDECARS, DataFile, Scan
 from ratings_platform.schema.tables import Table
 
@@ -122,7 +122,7 @@ class LakeTable:
         years; `sidecars` are paths of files that it speaks of and that hold no rows of the table. Files that are live
         already may be named again and stay. Returns the version.
         Two writers at once: the later commit wins whole tables or years; neither ever mixes with the other. Content
-        that was made from the table's own last version `follows` that one: raises PassingError when it no longer is
+        that was made from the table's own last version `follows` that one: raises TransientError when it no longer is
         the last, since it must then be made again.
         """
         below = {f"{self.table.path}/{path}": path for path in (*(file.path for file in files), *sidecars)}
@@ -147,7 +147,7 @@ class LakeTable:
             if delta and before and (done := self._version_marked(delta, said[_MARK])) is not None:
                 return done
             if follows is not None and follows.version != (delta.version() if delta else None):
-                raise PassingError(f"{self.table.path}: another run has published since this one read it")
+                raise TransientError(f"{self.table.path}: another run has published since this one read it")
             if by_year:
                 years_said = self._said(delta).get(YEARS, {}) | {str(year): about for year, about in by_year.items()}
                 said["info"] = json.dumps({**json.loads(said["info"]), YEARS: years_said})
@@ -164,7 +164,7 @@ class LakeTable:
             except CommitFailedError as conflict:
                 logger.info("%s: another writer published first, trying again (%s)", self.table.path, conflict)
                 time.sleep(0.1)
-            except PassingError:
+            except TransientError:
                 # Whether the version came through is not known: the next look into the log tells.
                 if (wait := next(waits, None)) is None:
                     raise
@@ -177,7 +177,7 @@ class LakeTable:
                     file=self.uri,
                     remedy="Mend the storage named in the message and run again; readers still see the last version.",
                 ) from error
-        raise PassingError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
+        raise TransientError(f"{self.table.path}: other writers published {_PUBLISH_TRIES} times in between")
 
     def _keep_house(self, version: int) -> None:
         """What is done after a commit: whatever becomes of it, the version is published."""
@@ -189,7 +189,7 @@ class LakeTable:
                     log.cleanup_metadata()
             if not self._lake.remote:  # elsewhere, to list all files takes its time
                 self.vacuum()
-        except (DeltaError, OSError, PlatformError, PassingError) as error:
+        except (DeltaError, OSError, PlatformError, TransientError) as error:
             logger.warning(
                 "%s: version %d is published, but keeping house after it failed; later versions try again (%s)",
                 self.table.path,
@@ -205,7 +205,7 @@ class LakeTable:
         """Make the content of an earlier version the table's again, as a version of its own; returns its number.
 
         Raises PlatformError when there is no such version, when its files are gone, or when it has other columns than
-        declared; PassingError when another writer publishes at the same time.
+        declared; TransientError when another writer publishes at the same time.
         """
         known = {entry["version"]: entry for entry in self._published()}
         if number not in known:
@@ -223,7 +223,7 @@ class LakeTable:
                 delta = self._at(None)
                 delta.restore(number, commit_properties=commit, post_commithook_properties=_NOTHING_AFTER)
         except CommitFailedError as conflict:
-            raise PassingError(f"{self.table.path}: another run has published at the same time") from conflict
+            raise TransientError(f"{self.table.path}: another run has published at the same time") from conflict
         except DeltaError as error:
             raise PlatformError(
                 f"version {number} cannot be restored: {_one_line(error)}",
@@ -335,7 +335,7 @@ class LakeTable:
             try:
                 with self._lake.faults():
                     return question()
-            except PassingError:
+            except TransientError:
                 if (wait := next(waits, None)) is None:
                     raise
                 time.sleep(wait)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 
 # The system's errors of which the next try may know nothing: what is there changes under one's hands, and so does the
 # way to what lies elsewhere. Those of the disk, of rights and of names stay.
@@ -23,7 +23,7 @@ FIRST_WAIT_SECONDS = 2.0
 
 @contextmanager
 def as_dagster_failures(previous_tries: int = 0) -> Iterator[None]:
-    """Turn a PlatformError into a Failure that is not retried, a PassingError into a retry with doubled waits."""
+    """Turn a PlatformError into a Failure that is not retried, a TransientError into a retry with doubled waits."""
     try:
         yield
     except PlatformError as error:
@@ -33,7 +33,7 @@ def as_dagster_failures(previous_tries: int = 0) -> Iterator[None]:
             metadata={name: value for name, value in where.items() if value is not None},
             allow_retries=False,
         ) from error
-    except (PassingError, *_MAY_PASS) as error:
+    except (TransientError, *_MAY_PASS) as error:
         if previous_tries >= TRIES:
             said = f"{_words(error)}. Given up after {TRIES + 1} tries."
             raise dg.Failure(description=said, allow_retries=False) from error

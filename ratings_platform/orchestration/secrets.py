@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ratings_platform.schema.credentials import as_password
-from ratings_platform.schema.errors import PassingError, SettingsError
+from ratings_platform.schema.errors import SettingsError, TransientError
 from ratings_platform.schema.textfiles import read_text
 from ratings_platform.settings import PREFIX, aws_region, load_settings
 from ratings_platform.settings.values import is_path
@@ -119,7 +119,7 @@ def _secret(name: str) -> str:
 
 @contextmanager
 def _as_platform_errors() -> Iterator[None]:
-    """Turn AWS's errors into a SettingsError with a remedy or a PassingError."""
+    """Turn AWS's errors into a SettingsError with a remedy or a TransientError."""
     from botocore import exceptions as aws
 
     try:
@@ -133,9 +133,9 @@ def _as_platform_errors() -> Iterator[None]:
         cause = type(error.kwargs.get("error", error))
         if cause in (ValueError, UnicodeEncodeError):
             raise _wrong(f"the request could not be made ({cause.__name__})", _CREDENTIALS) from None
-        raise PassingError(f"AWS Secrets Manager does not answer ({cause.__name__})") from None
+        raise TransientError(f"AWS Secrets Manager does not answer ({cause.__name__})") from None
     except aws.ConnectionError as error:
-        raise PassingError(f"AWS Secrets Manager does not answer: {_line(error)}") from error
+        raise TransientError(f"AWS Secrets Manager does not answer: {_line(error)}") from error
     except (aws.CredentialRetrievalError, aws.NoCredentialsError, aws.PartialCredentialsError) as error:
         raise _wrong(_line(error), _CREDENTIALS) from error
     except (aws.BotoCoreError, ValueError) as error:
@@ -145,7 +145,7 @@ def _as_platform_errors() -> Iterator[None]:
 def _refusal(answer: dict[str, Any]) -> Exception:
     code, status = answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
     if status >= 500 or status == 429 or "Throttling" in code:
-        return PassingError(f"AWS Secrets Manager cannot answer now ({code})")
+        return TransientError(f"AWS Secrets Manager cannot answer now ({code})")
     problem, remedy = _ANSWERS.get(code, ("the secret cannot be read", "Look the code up in AWS's reference."))
     return _wrong(f"{problem} ({code})", remedy)
 

@@ -38,7 +38,7 @@ class SourceError(PlatformError):
     """A source file as a whole cannot be used: missing, empty, truncated, of another vendor, wrongly encoded."""
 
 
-class PassingError(Exception):
+class TransientError(Exception):
     """A fault that may be gone at the next try: a dropped connection, HTTP 429 or 5xx, a file locked for a moment."""
 
 

@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.sources.disk import room_for
 
 # Called with a file's name, its bytes so far, and its bytes in all.
@@ -205,7 +205,7 @@ class _Dataset:
             attempt += 1
             try:
                 return call()
-            except (requests.RequestException, PassingError) as error:
+            except (requests.RequestException, TransientError) as error:
                 failure = self._failure(error)
                 wait = _asked_wait(error) or self.patience.wait * 2 ** (attempt - 1)
                 if isinstance(failure, PlatformError) or attempt == self.patience.tries or wait > _LONGEST_WAIT:
@@ -214,14 +214,14 @@ class _Dataset:
             _log.warning("%s; trying again in %.1f s", failure, wait)
             time.sleep(wait)
 
-    def _failure(self, error: Exception) -> PlatformError | PassingError:
-        if isinstance(error, PassingError):
+    def _failure(self, error: Exception) -> PlatformError | TransientError:
+        if isinstance(error, TransientError):
             return error
         if not isinstance(error, requests.HTTPError) or error.response is None:
-            return PassingError(f"Kaggle dataset {self.name}: the connection failed ({type(error).__name__})")
+            return TransientError(f"Kaggle dataset {self.name}: the connection failed ({type(error).__name__})")
         status = error.response.status_code
         if status in _PASSING:
-            return PassingError(f"Kaggle dataset {self.name}: Kaggle answered {status} {error.response.reason}")
+            return TransientError(f"Kaggle dataset {self.name}: Kaggle answered {status} {error.response.reason}")
         page = f"https://www.kaggle.com/datasets/{self.name}"
         problem, remedy = {
             401: ("Kaggle refuses the credentials (401)", _LOGIN),
@@ -277,7 +277,7 @@ def _locked(part: Path) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PassingError(f"{part}: another run is downloading this file") from None
+            raise TransientError(f"{part}: another run is downloading this file") from None
         yield out
 
 
@@ -286,5 +286,5 @@ def _publish(part: Path, file: _Offered) -> Path:
     if ending is None:
         size = part.stat().st_size if part.exists() else 0
         part.unlink(missing_ok=True)
-        raise PassingError(f"{part}: {size:,} bytes came where Kaggle lists {file.size:,}")
+        raise TransientError(f"{part}: {size:,} bytes came where Kaggle lists {file.size:,}")
     return part.replace(part.with_name(f"{file.name}{ending}"))

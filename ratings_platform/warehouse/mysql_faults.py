@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pymysql
 from pymysql.constants import CR, ER
 
-from ratings_platform.schema.errors import PassingError, PlatformError, is_disk_full
+from ratings_platform.schema.errors import PlatformError, TransientError, is_disk_full
 from ratings_platform.warehouse.mysql_address import MySQLAddress
 
 _PRIVILEGES = "Grant SELECT, INSERT, UPDATE, CREATE, DROP and ALTER on the database to the user."
@@ -158,7 +158,7 @@ def refuses_rows(error: pymysql.err.MySQLError) -> bool:
 
 @contextmanager
 def as_platform_errors(address: MySQLAddress) -> Iterator[None]:
-    """Turn the errors of the server at `address` into a PlatformError with a remedy or a PassingError."""
+    """Turn the errors of the server at `address` into a PlatformError with a remedy or a TransientError."""
     try:
         yield
     except pymysql.err.MySQLError as error:
@@ -167,7 +167,7 @@ def as_platform_errors(address: MySQLAddress) -> Iterator[None]:
 
 def fault(
     error: pymysql.err.MySQLError, address: MySQLAddress, *, doing: str = "", remedy: str = _LOOK_UP
-) -> PlatformError | PassingError:
+) -> PlatformError | TransientError:
     """The platform's error for one of the server; `doing` says what failed, `remedy` what mends unknown ones."""
     code, cause = _code(error), getattr(error, "original_exception", None)
     if isinstance(cause, ssl.SSLError):
@@ -184,10 +184,10 @@ def fault(
     if is_disk_full(error):
         return PlatformError(problem, file=address.uri, remedy=_SPACE)
     if code in _READ_ONLY or (code == ER.OPTION_PREVENTS_STATEMENT and _READ_ONLY_OPTION.search(problem)):
-        return PassingError(f"{address.uri}: {problem}. {_FAILOVER}")
+        return TransientError(f"{address.uri}: {problem}. {_FAILOVER}")
     # Without a number: a connection that was closed before.
     if code in _PASSING or isinstance(error, pymysql.err.InterfaceError):
-        return PassingError(f"{address.uri}: {problem}")
+        return TransientError(f"{address.uri}: {problem}")
     known = _REMEDIES.get(code, remedy if code else _ADDRESS)
     return PlatformError(problem, file=address.uri, remedy=known)
 

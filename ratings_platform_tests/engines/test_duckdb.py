@@ -16,7 +16,7 @@ import pytest
 
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.reading import Count, Parsed
 from ratings_platform.schema.study import Ingest
@@ -179,7 +179,7 @@ def test_what_exceeds_the_memory_is_spilt_to_the_folder_given(tmp_path: Path) ->
     assert file.rows == 1_500_000
     # The proof that it was spilt: without that folder it cannot be done.
     (tmp_path / "file").touch()
-    with pytest.raises((PlatformError, PassingError)):
+    with pytest.raises((PlatformError, TransientError)):
         DuckDBEngine("40MB", tmp_path / "file").write(sorted_rows, {}, MANY, str(tmp_path), "again")
     assert not (tmp_path / "again").exists()
 

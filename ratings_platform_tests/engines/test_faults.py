@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from ratings_platform.engines.faults import storage_faults
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 
 pytestmark = pytest.mark.unit
 
@@ -26,8 +26,8 @@ FULL = "No space left on device"
         (duckdb.IOException(f"Could not write file: {FULL}"), PlatformError),
         (duckdb.OutOfMemoryException("… adjust 'max_temp_directory_size' …"), PlatformError),
         (pl.exceptions.ComputeError(f"parquet: {FULL} (os error 28)"), PlatformError),
-        (OSError(errno.EIO, os.strerror(errno.EIO)), PassingError),
-        (duckdb.IOException("Could not write file: Input/output error"), PassingError),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), TransientError),
+        (duckdb.IOException("Could not write file: Input/output error"), TransientError),
         (pl.exceptions.ComputeError("conversion failed"), pl.exceptions.ComputeError),
         (duckdb.OutOfMemoryException("memory"), duckdb.OutOfMemoryException),
         (duckdb.BinderException("no such column"), duckdb.BinderException),

@@ -27,7 +27,7 @@ from pyspark import SparkContext
 from ratings_platform.engines.spark import _SETTINGS, SparkEngine
 from ratings_platform.engines.spark_files import require_all
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.conftest import SPARK_SECRET
@@ -96,7 +96,7 @@ def test_a_lost_java_process_is_a_passing_fault_and_the_next_try_starts_another(
             java.wait()
             session.sql("select 1").collect()
 
-    with pytest.raises(PassingError, match=r"^Spark was lost at work on x: "):
+    with pytest.raises(TransientError, match=r"^Spark was lost at work on x: "):
         lose_it()
     assert engine.rows(ibis.literal(1), {}).num_rows == 1
     assert SparkContext._gateway.proc.pid != java.pid
@@ -112,7 +112,7 @@ def test_a_lost_cluster_is_a_passing_fault_and_the_next_try_connects_again(
             first.sparkContext._jsc.sc().stop()
             session.sql("select count(*) from range(10)").collect()
 
-    with pytest.raises(PassingError, match=r"^Spark was lost at work on x: "):
+    with pytest.raises(TransientError, match=r"^Spark was lost at work on x: "):
         lose_it()
     assert engine.rows(ibis.literal(1), {}).num_rows == 1
     assert spark() is not first

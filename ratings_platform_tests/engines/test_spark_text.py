@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from ratings_platform.engines import pieces, spark_text, text
 from ratings_platform.engines.spark import SparkEngine
-from ratings_platform.schema.errors import PassingError, PlatformError, SourceError
+from ratings_platform.schema.errors import PlatformError, SourceError, TransientError
 from ratings_platform.schema.files import DataFile
 from ratings_platform.schema.reading import Parsed, SourceFile
 from ratings_platform.schema.study import Ingest
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_after_it_wrote_leaves_no_row_twice(
     [
         SourceError("is odd", file="combined_data_1.txt", line=3, remedy="Mend it."),
         PlatformError("the disk is full", file="lake", remedy="Free some space."),
-        PassingError("the network is slow"),
+        TransientError("the network is slow"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -28,7 +28,7 @@ from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.s3 import Patience, S3Storage
 from ratings_platform.lake.storage import DiskStorage, Storage
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
@@ -178,7 +178,7 @@ def _told(result: Connection, largest_file: int, target: Callable[..., object], 
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     try:
         target(*args)
-    except (PlatformError, PassingError) as error:
+    except (PlatformError, TransientError) as error:
         result.send(f"{type(error).__name__}: {error}")
     else:
         result.send("")

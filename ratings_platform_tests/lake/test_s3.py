@@ -21,7 +21,7 @@ import pytest
 from ratings_platform.lake import s3_faults, s3_uploads, tables
 from ratings_platform.lake.raw import RawStore
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform_tests.aws_server import AWSServer
 from ratings_platform_tests.lake.faulty_proxy import (
@@ -123,7 +123,7 @@ def test_a_fault_that_lasts_is_left_to_the_caller_and_readers_see_the_last_versi
 ) -> None:
     for request in (f"PUT{DATA}", COMMIT):
         proxy.spoil(request, BUSY, 1000)
-        with pytest.raises(PassingError, match=r"^s3://.*: S3 cannot do this now \(SlowDown\)$"):
+        with pytest.raises(TransientError, match=r"^s3://.*: S3 cannot do this now \(SlowDown\)$"):
             table.publish(put(table, NEW))
         proxy.begin(aws.url)
         assert far_lake.rows(table.scan()) == OLD

@@ -16,7 +16,7 @@ import pytest
 
 from ratings_platform.lake import s3_uploads
 from ratings_platform.lake.raw import RawStore
-from ratings_platform.schema.errors import PassingError, PlatformError, SourceError
+from ratings_platform.schema.errors import PlatformError, SourceError, TransientError
 from ratings_platform_tests.aws_server import AWSServer
 from ratings_platform_tests.lake.faulty_proxy import PART, FaultyProxy, lose_answer, refuse, reset, stall
 from ratings_platform_tests.lake.samples import PROCESSES, Lake
@@ -145,7 +145,7 @@ def test_an_upload_that_fails_midway_sends_no_more_parts_and_goes_on_later(
     raw: RawStore, large: Path, bucket: str, s3_client: Any, proxy: FaultyProxy, aws: AWSServer
 ) -> None:
     proxy.spoil(PART, refuse(503, "SlowDown"), 1000)
-    with pytest.raises(PassingError, match="SlowDown"):
+    with pytest.raises(TransientError, match="SlowDown"):
         _keep(raw, large)
     proxy.begin(aws.url)
     _keep(raw, large)

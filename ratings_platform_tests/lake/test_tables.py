@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.storage import DiskStorage
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform_tests.lake.samples import (
@@ -258,7 +258,7 @@ def test_files_that_no_recent_version_needs_are_removed(disk_lake: Lake) -> None
 def test_content_made_from_a_version_that_is_no_longer_the_last_is_refused(table: LakeTable, lake: Lake) -> None:
     empty = table.scan()
     table.publish(put(table, OLD), follows=empty)
-    with pytest.raises(PassingError, match="another run has published"):
+    with pytest.raises(TransientError, match="another run has published"):
         table.publish(put(table, NEW), follows=empty)
     assert lake.rows(table.scan()) == OLD
     table.publish(put(table, NEW), follows=table.scan())

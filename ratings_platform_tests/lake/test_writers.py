@@ -13,7 +13,7 @@ import pytest
 
 from ratings_platform.engines.duckdb import DuckDBEngine
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError
+from ratings_platform.schema.errors import TransientError
 from ratings_platform.schema.files import SIDECARS, DataFile
 from ratings_platform_tests.lake.samples import (
     MARKS,
@@ -91,7 +91,7 @@ def _publish_often(lake: Lake, writer: str, years: list[int] | None, rounds: int
             try:
                 table.publish(files, years=chosen, info=info)
                 break
-            except PassingError:  # as an orchestrator would
+            except TransientError:  # as an orchestrator would
                 continue
 
 

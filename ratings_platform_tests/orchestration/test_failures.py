@@ -10,7 +10,7 @@ import pytest
 
 from ratings_platform.orchestration import failures
 from ratings_platform.orchestration.failures import TRIES, as_dagster_failures, reason
-from ratings_platform.schema.errors import PassingError, PlatformError, SourceError
+from ratings_platform.schema.errors import PlatformError, SourceError, TransientError
 from ratings_platform_tests.orchestration.stand import QUIET
 
 pytestmark = pytest.mark.unit
@@ -74,7 +74,7 @@ def test_a_passing_error_is_tried_again_after_doubled_waits(monkeypatch: pytest.
 
     def work(before: int) -> None:
         tries.append(before)
-        raise PassingError("the server is busy")
+        raise TransientError("the server is busy")
 
     result = _run(work)
     event = _failure(result)
@@ -122,14 +122,14 @@ def test_a_passing_error_that_passes_does_no_harm(monkeypatch: pytest.MonkeyPatc
 
     def work(before: int) -> None:
         if before < 2:
-            raise PassingError("the server is busy")
+            raise TransientError("the server is busy")
 
     assert _run(work).success
 
 
 def test_the_first_wait_is_two_seconds() -> None:
     with pytest.raises(dg.RetryRequested) as raised, as_dagster_failures(0):
-        raise PassingError("the server is busy")
+        raise TransientError("the server is busy")
     assert (raised.value.max_retries, raised.value.seconds_to_wait) == (3, 2.0)
 
 

@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 
 from ratings_platform.orchestration.secrets import warehouse_password
-from ratings_platform.schema.errors import PassingError, SettingsError
+from ratings_platform.schema.errors import SettingsError, TransientError
 from ratings_platform.settings import load_settings
 from ratings_platform_tests.aws_server import AWSServer
 
@@ -223,12 +223,12 @@ def test_what_aws_refuses_is_told_in_two_kinds(aws: AWSServer, status: int, code
         if told:
             assert told in complaint()
         else:
-            assert complaint(PassingError) == f"AWS Secrets Manager cannot answer now ({code})"
+            assert complaint(TransientError) == f"AWS Secrets Manager cannot answer now ({code})"
 
 
 def test_nobody_there_may_pass(aws: AWSServer) -> None:
     os.environ |= {SETTING: "plain/text", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    assert complaint(PassingError).startswith("AWS Secrets Manager does not answer: Could not connect")
+    assert complaint(TransientError).startswith("AWS Secrets Manager does not answer: Could not connect")
 
 
 def test_credentials_that_no_request_can_hold_are_not_quoted(

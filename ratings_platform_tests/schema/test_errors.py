@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from ratings_platform.schema.errors import PassingError, PlatformError, SettingsError, SourceError
+from ratings_platform.schema.errors import PlatformError, SettingsError, SourceError, TransientError
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ def test_an_error_is_one_line_with_its_place() -> None:
         PlatformError("it is odd", remedy="Mend it."),
         SettingsError("it is odd", remedy="Mend it.", file=".env"),
         SourceError("is odd", remedy="Mend it.", file="a.txt", line=0),
-        PassingError("it is slow"),
+        TransientError("it is slow"),
     ],
     ids=lambda error: type(error).__name__,
 )

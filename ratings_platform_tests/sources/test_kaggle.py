@@ -14,7 +14,7 @@ import pytest
 from kagglesdk import kaggle_env
 from pydantic import SecretStr
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.settings import kaggle_login
 from ratings_platform.sources import kaggle
 from ratings_platform.sources.kaggle import Patience, fetch
@@ -149,7 +149,7 @@ def test_a_broken_download_goes_on_where_it_stopped(server: KaggleServer, folder
 
 def test_a_later_call_goes_on_where_an_earlier_stopped(server: KaggleServer, folder: Path) -> None:
     server.faults[STORAGE] = [drop_after(2_000_000)]
-    with pytest.raises(PassingError, match="connection failed"):
+    with pytest.raises(TransientError, match="connection failed"):
         one(server, folder, patience=Patience(tries=1))
     (part,) = folder.glob("*.part")
     had = part.stat().st_size
@@ -160,7 +160,7 @@ def test_a_later_call_goes_on_where_an_earlier_stopped(server: KaggleServer, fol
 
 def test_two_versions_are_never_mixed(server: KaggleServer, folder: Path) -> None:
     server.faults[STORAGE] = [drop_after(2_000_000)]
-    with pytest.raises(PassingError):
+    with pytest.raises(TransientError):
         one(server, folder, patience=Patience(tries=1))
     server.files["deep/down/combined_data_1.txt"] = newer = RATINGS[::-1]
     assert one(server, folder).read_bytes() == newer
@@ -180,7 +180,7 @@ def test_a_server_that_knows_no_ranges_sends_all_again(server: KaggleServer, fol
 
 def test_a_file_of_the_wrong_size_is_refused(server: KaggleServer, folder: Path) -> None:
     server.sent["movie_titles.csv"] = ("movie_titles.csv", b"<html>")
-    with pytest.raises(PassingError, match=r"6 bytes came where Kaggle lists 23"):
+    with pytest.raises(TransientError, match=r"6 bytes came where Kaggle lists 23"):
         one(server, folder, "movie_titles.csv")
     assert contents(folder) == []
 
@@ -232,7 +232,7 @@ def test_passing_faults_are_met_with_patience(server: KaggleServer, folder: Path
 @pytest.mark.parametrize("fault", [status(500), status(429), hang_up])
 def test_patience_ends(server: KaggleServer, folder: Path, fault) -> None:
     server.faults[LIST] = [fault] * 10
-    with pytest.raises(PassingError):
+    with pytest.raises(TransientError):
         one(server, folder)
     assert len(server.asked(LIST)) == QUICK.tries
 
@@ -240,7 +240,7 @@ def test_patience_ends(server: KaggleServer, folder: Path, fault) -> None:
 def test_a_server_that_says_nothing(server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kaggle, "_TIMEOUT", (1, 0.1))
     server.faults[STORAGE] = [lambda handler: time.sleep(0.5)]
-    with pytest.raises(PassingError, match="ReadTimeout"):
+    with pytest.raises(TransientError, match="ReadTimeout"):
         one(server, folder, patience=Patience(tries=1))
 
 
@@ -258,14 +258,14 @@ def test_waits_as_long_as_kaggle_asks(server: KaggleServer, folder: Path, caplog
 
 def test_leaves_a_long_wait_to_the_caller(server: KaggleServer, folder: Path) -> None:
     server.faults[LIST] = [status(429, Retry_After="3600")]
-    with pytest.raises(PassingError, match="429"):
+    with pytest.raises(TransientError, match="429"):
         one(server, folder)
     assert len(server.asked(LIST)) == 1
 
 
 def test_nobody_answers(server: KaggleServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
-    with pytest.raises(PassingError, match="connection failed"):
+    with pytest.raises(TransientError, match="connection failed"):
         one(server, folder)
 
 
@@ -339,7 +339,7 @@ def test_more_bytes_than_the_disk_has_are_refused_before_they_come(server: Kaggl
 
 def test_a_full_disk(server: KaggleServer, folder: Path) -> None:
     server.faults[STORAGE] = [drop_after(10)]
-    with pytest.raises(PassingError):
+    with pytest.raises(TransientError):
         one(server, folder, patience=Patience(tries=1))
     (part,) = folder.glob("*.part")
     part.unlink()
@@ -355,7 +355,7 @@ def test_two_runs_do_not_write_one_file(server: KaggleServer, folder: Path) -> N
     second: list[str] = []
 
     def meanwhile(handler) -> None:
-        with pytest.raises(PassingError) as caught:
+        with pytest.raises(TransientError) as caught:
             one(server, folder, patience=Patience(tries=1))
         second.append(str(caught.value))
         handler.serve()

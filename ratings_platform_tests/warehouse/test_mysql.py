@@ -22,7 +22,7 @@ import pymysql
 import pytest
 
 from ratings_platform.lake.tables import LakeTable
-from ratings_platform.schema.errors import PassingError, PlatformError, SettingsError
+from ratings_platform.schema.errors import PlatformError, SettingsError, TransientError
 from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
@@ -158,7 +158,7 @@ def test_one_connection_serves_a_block(warehouse: MySQLWarehouse, server: MySQLS
         assert warehouse.load(MARKS, scan(tmp_path, NEW)) == 1
     assert len(numbers) == 1
     assert warehouse.query("select connection_id() as id")["id"][0].as_py() not in numbers
-    with warehouse.kept_open(read_only=True), pytest.raises(PassingError, match="READ ONLY"):
+    with warehouse.kept_open(read_only=True), pytest.raises(TransientError, match="READ ONLY"):
         warehouse.load(MARKS, scan(tmp_path, OLD))
     assert content(warehouse) == as_marks(*NEW)
     assert server.run("show processlist") != []
@@ -553,7 +553,7 @@ def test_a_password_may_hold_any_letters(server: MySQLServer) -> None:
 def test_a_limit_by_the_hour_may_pass(server: MySQLServer) -> None:
     address, password = server.new_address()
     server.run(f"alter user '{address.user}'@'%' with max_queries_per_hour 2")
-    with pytest.raises(PassingError, match="error 1226"):
+    with pytest.raises(TransientError, match="error 1226"):
         MySQLWarehouse(address, password, "500MB").row_count(MARKS)
 
 
@@ -586,7 +586,7 @@ def test_a_warehouse_that_was_never_loaded_cannot_be_asked(warehouse: MySQLWareh
 def test_nobody_there_may_pass(own_server: MySQLServer, tmp_path: Path) -> None:
     warehouse = own_server.new_warehouse()
     own_server.stop()
-    with pytest.raises(PassingError, match=r"mysql://db_1@127\.0\.0\.1:\d+/db_1: .*\(error 2003\)"):
+    with pytest.raises(TransientError, match=r"mysql://db_1@127\.0\.0\.1:\d+/db_1: .*\(error 2003\)"):
         warehouse.load(MARKS, scan(tmp_path, OLD))
     own_server.start()
     assert warehouse.load(MARKS, scan(tmp_path, OLD)) == 3
@@ -606,7 +606,7 @@ def test_a_table_that_others_keep_in_use_may_pass(
     with server.connect(database_of(warehouse)) as reader:
         reader.begin()
         reader.cursor().execute("select * from marks")
-        with pytest.raises(PassingError, match=r"\(error 1205\)"):
+        with pytest.raises(TransientError, match=r"\(error 1205\)"):
             warehouse.load(MARKS, scan(tmp_path, NEW).of_years([2002]), [2002])
     assert content(warehouse) == as_marks(*OLD)
     warehouse.load(MARKS, scan(tmp_path, NEW).of_years([2002]), [2002])
@@ -623,7 +623,7 @@ def test_too_many_connections_may_pass(own_server: MySQLServer) -> None:
             taken.append(
                 pymysql.connect(host=address.host, port=address.port, user=address.user, password=password.text)
             )
-        with pytest.raises(PassingError, match="error 1040"):
+        with pytest.raises(TransientError, match="error 1040"):
             warehouse.columns(MARKS)
     finally:
         for connection in taken:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from ratings_platform.schema.errors import PassingError, PlatformError
+from ratings_platform.schema.errors import PlatformError, TransientError
 from ratings_platform.schema.study import Study
 from ratings_platform.warehouse.mysql import MySQLWarehouse
 from ratings_platform.warehouse.mysql_address import MySQLAddress
@@ -25,9 +25,9 @@ ADDRESS = MySQLAddress("h", "me", "db")
 READ_ONLY = "The MySQL server is running with the --{} option so it cannot execute this statement"
 
 
-def told(error: pymysql.err.MySQLError) -> PlatformError | PassingError:
+def told(error: pymysql.err.MySQLError) -> PlatformError | TransientError:
     """What becomes of an error."""
-    with pytest.raises((PlatformError, PassingError)) as caught, as_platform_errors(ADDRESS):
+    with pytest.raises((PlatformError, TransientError)) as caught, as_platform_errors(ADDRESS):
         raise error
     assert str(caught.value).startswith("mysql://me@h:3306/db: ")
     assert "\n" not in str(caught.value)
@@ -59,7 +59,7 @@ def told(error: pymysql.err.MySQLError) -> PlatformError | PassingError:
 )
 def test_what_may_pass_is_tried_again(code: int, words: str) -> None:
     found = told(pymysql.err.OperationalError(code, words))
-    assert isinstance(found, PassingError)
+    assert isinstance(found, TransientError)
     assert str(found).endswith(f": {words.rstrip('.')} (error {code})")
 
 
@@ -79,7 +79,7 @@ def test_a_server_that_takes_no_changes_may_be_in_a_failover_and_its_other_cause
     code: int, words: str
 ) -> None:
     found = told(pymysql.err.OperationalError(code, words))
-    assert isinstance(found, PassingError)
+    assert isinstance(found, TransientError)
     assert f"{words.rstrip('.')} (error {code}). In a failover this passes; if it stays" in str(found)
     assert "RATINGS_WAREHOUSE" in str(found)
 
@@ -168,10 +168,12 @@ def test_a_read_only_server_may_pass_for_loads_and_migrations(
     warehouse.load(MARKS, scan(tmp_path, OLD))
     empty = own_server.new_warehouse()
     own_server.run(f"set global {setting} = 1")
-    with pytest.raises(PassingError, match=r"\(error 1(290|792)\)\. In a failover this passes"):
+    with pytest.raises(TransientError, match=r"\(error 1(290|792)\)\. In a failover this passes"):
         warehouse.load(MARKS, scan(tmp_path, OLD))
     assert content(warehouse) == as_marks(*OLD)
-    with pytest.raises(PassingError, match=r"migration 0001 \(the tables\) failed: .*\(error 1(290|792)\)\. In a fail"):
+    with pytest.raises(
+        TransientError, match=r"migration 0001 \(the tables\) failed: .*\(error 1(290|792)\)\. In a fail"
+    ):
         empty.migrate(study)
     own_server.run(f"set global {setting} = 0")
     assert [migration.number for migration in empty.migrate(study)] == ["0001"]

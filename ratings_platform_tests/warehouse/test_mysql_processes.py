@@ -302,7 +302,7 @@ def test_a_server_that_goes_away_during_a_load_may_pass(
         getattr(own_server, end),
         lambda: error_of(_load, warehouse, found, [2001]),
     )
-    assert error.startswith("PassingError: mysql://db_1@127.0.0.1:"), error
+    assert error.startswith("TransientError: mysql://db_1@127.0.0.1:"), error
     assert "\n" not in error
     own_server.start()
     assert content(warehouse) == as_marks(*OLD)
@@ -323,7 +323,7 @@ def test_a_connection_ended_during_a_load_may_pass(server: MySQLServer, tmp_path
             server.run(f"kill {number}")
 
     error = _while(lambda: _rows_under_way(server, warehouse), end, lambda: error_of(_load, warehouse, found, None))
-    assert error.startswith("PassingError: "), error
+    assert error.startswith("TransientError: "), error
     assert warehouse.row_count(MARKS) == 0
     assert warehouse.load(MARKS, found) == 400_000
     assert tables(server, warehouse) == ["marks"]
