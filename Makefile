@@ -56,6 +56,7 @@ lock: $(STAMP) ## Choose versions anew and lock them with hashes
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Setting up $(VENV), which happens once: a minute or two, most of it fetching packages" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The module venv is needed: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import re
 import sys
@@ -72,6 +73,9 @@ def main() -> NoReturn:
 
 def invoke() -> None:
     """Run the command line; an error that a person can mend is one line on standard error and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What people read comes through terminals and pipes that are not UTF-8, too.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except (PlatformError, TransientError) as error:
@@ -185,7 +189,7 @@ def sql(
     found, _ = _open(study)
     for name, text in answering.sql(found, dialect, question).items():
         if out is None:
-            print(text)
+            _print_document(text)
         else:
             out.mkdir(parents=True, exist_ok=True)
             (out / f"{name}.sql").write_text(text, encoding="utf-8")
@@ -232,7 +236,7 @@ def dictionary(study: StudyName = None) -> None:
     from ratings_platform.answering import dictionary as made
 
     found, _ = _open(study)
-    print(made(found), end="")
+    _print_document(made(found), end="")
 
 
 @migrations.command("list")
@@ -362,15 +366,20 @@ def ui(port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000
     _, settings = _open(None)
     prepare_ui(settings.dagster_home)
     dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-m", "ratings_platform.definitions", "-p", str(port)]
-    os.execv(dagster, command)  # noqa: S606
+    # Dagster would have it called through `dg`, which needs a project's folder.
+    quiet = ["-W", "ignore:Function `dev_command` is superseded"]
+    command = [sys.executable, *quiet, str(dagster), "dev", "-m", "ratings_platform.definitions", "-p", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 def _open(name: str | None) -> tuple[Study, Settings]:
     """A study and the settings, all of them checked before anything else happens."""
     from ratings_platform import studies
-    from ratings_platform.settings import load_settings, load_study_settings, refuse_unknown_names
+    from ratings_platform.settings import dotenv_above, load_settings, load_study_settings, refuse_unknown_names
 
+    if above := dotenv_above():
+        told = f"{above} is not read from here; run there, or copy it, for its settings to hold"
+        print(f"ratings-platform: {told}", file=sys.stderr)
     if name and "/" in name:
         raise PlatformError(f"{name!r} is an asset, not a study", remedy="Say --only before each asset.")
     study, settings = studies.load(name or studies.DEFAULT), load_settings()
@@ -504,7 +513,7 @@ def _print_answers(study: Study, settings: Settings, form: str = "table", limit:
 
     found = answering.answers(study, settings)
     if form != "table":
-        print(answering.written(study, found, form))
+        _print_document(answering.written(study, found, form))
         return
     console = _console()
     for question in study.questions:
@@ -516,6 +525,18 @@ def _print_answers(study: Study, settings: Settings, form: str = "table", limit:
         _print_rows(answer.slice(0, limit or None), question.table)
         if limit and answer.num_rows > limit:
             console.print(f"… and {answer.num_rows - limit:,} more: ratings-platform answers --rows 0", style="dim")
+
+
+def _print_document(text: str, end: str = "\n") -> None:
+    """What programs read is printed as it is, or not at all."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError as error:
+        raise PlatformError(
+            f"the output takes {error.encoding} only, which lacks {error.object[error.start]!a}",
+            remedy="Set PYTHONIOENCODING=utf-8.",
+        ) from None
+    print(text, end=end)
 
 
 def _print_rows(rows: pa.Table, table: Table | None = None) -> None:

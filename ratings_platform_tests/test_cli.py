@@ -98,6 +98,16 @@ def test_each_command_has_help(call: Call, command: str) -> None:
     assert all(word in said.out for word in COMMANDS[command])
 
 
+def test_settings_that_are_not_read_from_here_are_told(call: Call, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RATINGS_SAMPLE_SEED=5\n", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    os.chdir(tmp_path / "below")
+    told = f"ratings-platform: {tmp_path}/.env is not read from here; run there, or copy it, for its settings to hold\n"
+    assert call("sql", "q01").err == told
+    os.chdir(tmp_path)
+    assert call("sql", "q01").err == ""
+
+
 # --- sample ------------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +318,28 @@ def test_answers_before_any_run(call: Call, tmp_path: Path) -> None:
         error = _error(call("answers"))
     assert "answers/q01_catalogue_sizes is not materialised yet. Materialise answers/q01_catalogue_sizes first" in error
     assert error.rstrip().endswith("or run the whole study: ratings-platform run")
+
+
+def into_ascii(*arguments: str) -> Said:
+    """The command's words on a terminal or in a pipe that takes nothing but ASCII."""
+    program = str(Path(sys.executable).with_name("ratings-platform"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([program, *arguments], env=environment, capture_output=True, check=False)
+    return Said(done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii"))
+
+
+def test_tables_come_through_a_terminal_without_utf_8(built_home: Path) -> None:
+    said = into_ascii("answers")
+    assert (said.status, said.err) == (0, "")
+    assert len(re.findall(r"^[A-Z]\d+\. ", said.out, re.MULTILINE)) == len(NAMES)
+    assert "\\u2026 and " in said.out
+
+
+@pytest.mark.parametrize("command", ["answers --format csv", "dictionary"])
+def test_a_document_is_not_changed_for_a_terminal_without_utf_8(built_home: Path, command: str) -> None:
+    error = _error(into_ascii(*command.split()))
+    words = r"the output takes ascii only, which lacks '\\x\w\w'\. Set PYTHONIOENCODING=utf-8\."
+    assert re.fullmatch(f"ratings-platform: {words}", error)
 
 
 def test_output_into_a_closed_pipe_is_no_error(built_home: Path) -> None:

@@ -190,6 +190,10 @@ def test_graph_shows_the_layers(page: Page):
     assert "newsletter" not in page.text
 
 
+def test_it_opens_without_warnings_of_dagsters_own(server: Server):
+    assert "Warning" not in (server.home.path.parent / "ui.log").read_text()
+
+
 def test_run_of_the_command_line_is_listed(page: Page, server: Server):
     (run,) = server.runs()
     assert (run["jobName"], run["status"]) == ("market_study", "SUCCESS")
