@@ -16,7 +16,7 @@ from ratings_platform.engines.faults import storage_faults
 from ratings_platform.engines.parquet import describe
 from ratings_platform.schema.errors import PlatformError, SourceError
 from ratings_platform.schema.files import SIDECARS, DataFile
-from ratings_platform.schema.reading import REJECTS, Parsed
+from ratings_platform.schema.reading import REJECTS, Count, Parsed
 from ratings_platform.schema.tables import Table
 
 _YEAR = "__year"
@@ -54,9 +54,8 @@ def store_part(parsed: Parsed, table: Table, root: str, folder: str) -> Stored:
     that some were not kept. Raises PlatformError when lines are neither kept, rejected nor structure: the reader then
     has a fault.
     """
-    count = parsed.count()
     with storage_faults(table.path, root, folder):
-        files = tuple(_store_rows(parsed.rows, table, root, folder))
+        files, count = _store_rows(parsed, table, root, folder)
     stored = Stored(files, None, count.lines, count.structure)
     if stored.kept != count.rows:
         with storage_faults(REJECTS.path, root, folder):
@@ -87,27 +86,31 @@ def require_rows(stored: Stored, root: str, folder: str) -> None:
     )
 
 
-def _store_rows(rows: pl.LazyFrame, table: Table, root: str, folder: str) -> list[DataFile]:
+def _store_rows(parsed: Parsed, table: Table, root: str, folder: str) -> tuple[tuple[DataFile, ...], Count]:
+    """In one pass over the text, together with the count."""
     base = Path(root, folder)
     base.mkdir(parents=True, exist_ok=True)
+    _, counts = pl.collect_all([_sink(parsed.rows, table, base), parsed.counts], engine="streaming")
+    files = tuple(describe(root, f"{folder}/{file.name}", table) for file in sorted(base.glob("*.parquet")))
+    return files, Count.of(counts)
+
+
+def _sink(rows: pl.LazyFrame, table: Table, base: Path) -> pl.LazyFrame:
     if table.time_column is None:
-        rows.sink_parquet(base / "data.parquet", compression="zstd")
-    else:
-        # One file a year lets a single year be read later without a pass over all of them.
-        rows.with_columns(pl.col(table.time_column).dt.year().alias(_YEAR)).sink_parquet(
-            pl.PartitionBy(
-                base,
-                key=_YEAR,
-                include_key=False,
-                approximate_bytes_per_file=None,
-                file_path_provider=lambda args: (
-                    f"{args.partition_keys.item(0, _YEAR)}-{args.index_in_partition}.parquet"
-                ),
-            ),
-            compression="zstd",
-            compression_level=1,
-        )
-    return [describe(root, f"{folder}/{file.name}", table) for file in sorted(base.glob("*.parquet"))]
+        return rows.sink_parquet(base / "data.parquet", compression="zstd", lazy=True)
+    # One file a year lets a single year be read later without a pass over all of them.
+    return rows.with_columns(pl.col(table.time_column).dt.year().alias(_YEAR)).sink_parquet(
+        pl.PartitionBy(
+            base,
+            key=_YEAR,
+            include_key=False,
+            approximate_bytes_per_file=None,
+            file_path_provider=lambda args: f"{args.partition_keys.item(0, _YEAR)}-{args.index_in_partition}.parquet",
+        ),
+        compression="zstd",
+        compression_level=1,
+        lazy=True,
+    )
 
 
 def rejects_path(folder: str) -> str:

@@ -10,11 +10,12 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import polars as pl
 
-from ratings_platform.schema.reading import Count, SourceFile
+from ratings_platform.schema.reading import SourceFile
 
 # What files of lines may be cut after, where no line depends on another.
 BEFORE_LINE = re.compile(rb"\n")
@@ -38,29 +39,22 @@ class Lines:
     begins: pl.Expr | None
     number: pl.Expr
     file: pl.Expr
-    count: Count
 
 
-def read_lines(files: Sequence[SourceFile], candidate: pl.Expr, structure: pl.Expr) -> Lines:
-    """The files' lines, and how many of them are `structure`.
-
-    `candidate` is a cheap test for lines that may be structure; only those are put to the full test. Counting comes
-    first, since it also shows whether the text is UTF-8 throughout, as it nearly always is.
-    """
-    frame = _scan(files)
-    try:
-        count = _count(frame, candidate, structure)
-    except pl.exceptions.ComputeError as error:
-        if "utf8" not in str(error):
-            raise
-        frame = _scan_lossy(files)
-        count = _count(frame, candidate, structure)
+def read_lines(files: Sequence[SourceFile]) -> Lines:
+    """The lines of files, whose bytes are looked at first: UTF-8, as they nearly always are, is read faster."""
+    frame = _scan(files) if all(map(_is_text, files)) else _scan_lossy(files)
     index, path = pl.col("index"), pl.col("path")
     if len(files) == 1:
-        return Lines(frame, None, index, pl.lit(files[0].name), count)
+        return Lines(frame, None, index, pl.lit(files[0].name))
     begins = path.ne_missing(path.shift())
     number = index - pl.when(begins).then(index).forward_fill() + 1
-    return Lines(frame, begins, number, path.replace_strict({str(f.path): f.name for f in files}), count)
+    return Lines(frame, begins, number, path.replace_strict({str(f.path): f.name for f in files}))
+
+
+def counted(lines: pl.LazyFrame, structure: pl.Expr) -> pl.LazyFrame:
+    """How many lines there are, and how many of them are structure."""
+    return lines.select(lines=pl.len(), structure=structure.sum())
 
 
 def is_blank() -> pl.Expr:
@@ -151,26 +145,31 @@ def _is_marked(file: SourceFile) -> bool:
         return opened.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
+def _is_text(file: SourceFile) -> bool:
+    return all(map(is_utf8, _blocks(file)))
+
+
 def _undecodable(files: Sequence[SourceFile]) -> Iterator[int]:
     """Numbers, in the unit, of the lines that are not UTF-8; only blocks that fail are looked at line by line."""
     before = 0
-    for file in files:
-        with file.path.open("rb") as opened:
-            while block := opened.read(1 << 22) + opened.readline():
-                if not is_utf8(block):
-                    yield from (n for n, line in enumerate(block.split(b"\n"), before + 1) if not is_utf8(line))
-                before += block.count(b"\n") + (not block.endswith(b"\n"))
+    for block in chain.from_iterable(map(_blocks, files)):
+        if not is_utf8(block):
+            yield from (n for n, line in enumerate(block.split(b"\n"), before + 1) if not is_utf8(line))
+        before += block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def _blocks(file: SourceFile) -> Iterator[bytes]:
+    """A file's bytes in blocks of whole lines."""
+    with file.path.open("rb") as opened:
+        while block := opened.read(1 << 20) + opened.readline():
+            yield block
 
 
 def is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _count(lines: pl.LazyFrame, candidate: pl.Expr, structure: pl.Expr) -> Count:
-    parts = [lines.select(pl.len()), lines.filter(candidate).select(structure.sum())]
-    total, found = pl.collect_all(parts, engine="streaming")
-    return Count(total.item(), found.item())

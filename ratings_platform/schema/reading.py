@@ -74,18 +74,27 @@ class Count(NamedTuple):
     def rows(self) -> int:
         return self.lines - self.structure
 
+    @classmethod
+    def of(cls, counts: pl.DataFrame) -> Count:
+        return cls(*counts.select(cls._fields).row(0))
+
 
 @dataclass(frozen=True)
 class Parsed:
     """One unit of source files, read lazily.
 
-    `rows` has the table's columns, typed. `rejects` has file (String), line (Int64), reason (String), raw (String);
-    it costs a second pass, so it is only run when `count().rows` shows that some rows were not kept.
+    `rows` has the table's columns, typed. `counts` has one row, of what a Count holds; it is found apart from the rows,
+    but may share their pass over the files. `rejects` has file (String), line (Int64), reason (String), raw (String);
+    it costs a second pass, so it is only run when the count shows that some rows were not kept.
     """
 
     rows: pl.LazyFrame
     rejects: pl.LazyFrame
-    count: Callable[[], Count]
+    counts: pl.LazyFrame
+
+    def count(self) -> Count:
+        """The count alone, in a pass of its own."""
+        return Count.of(self.counts.collect(engine="streaming"))
 
 
 # Files of one unit, and the bronze tables read before (by name) that the rows may refer to.

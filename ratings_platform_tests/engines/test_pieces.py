@@ -49,7 +49,7 @@ def read(files: Sequence[SourceFile], known: Mapping[str, pl.LazyFrame]) -> Pars
     return Parsed(
         pl.LazyFrame({"name": rows}, {"name": pl.String}),
         pl.LazyFrame(rejects, refused, orient="row"),
-        lambda: Count(lines, lines - len(rows) - len(rejects)),
+        pl.LazyFrame([Count(lines, lines - len(rows) - len(rejects))]),
     )
 
 

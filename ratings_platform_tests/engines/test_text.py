@@ -39,7 +39,7 @@ def never() -> pl.LazyFrame:
 
 
 def put(root: Path, rows: pl.LazyFrame, rejects: pl.LazyFrame, count: Count, table: Table = READINGS) -> Stored:
-    return store(Parsed(rows, rejects, lambda: count), table, str(root), "unit")
+    return store(Parsed(rows, rejects, pl.LazyFrame([count])), table, str(root), "unit")
 
 
 def content(root: Path, stored: Stored) -> list[Row]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ratings_platform.formats.lines import holds_nul, is_blank, read_lines, read_small, refused, rejects
+from ratings_platform.formats.lines import counted, holds_nul, is_blank, read_lines, read_small, refused, rejects
 from ratings_platform.schema.reading import Count, SourceFile
 
 pytestmark = pytest.mark.unit
@@ -61,17 +61,18 @@ def test_lines_are_those_of_a_plain_reading(write: Callable[..., list[SourceFile
     contents = [b"".join(chance.choices(pieces, k=chance.choice([3, 30, 3000]))) + b"." for _ in range(1 + seed % 3)]
     files = write(*contents)
     expected = [line for file in files for line in plain(file)]
-    lines = read_lines(files, is_blank(), is_blank())
+    lines = read_lines(files)
     found = lines.frame.select(lines.file.alias("file"), lines.number.alias("number"), "line", "undecodable")
     assert found.collect(engine="streaming").rows() == expected
-    assert lines.count == Count(len(expected), sum(text in ("", "\ufeff") for _, _, text, _ in expected))
+    blank = sum(text in ("", "\ufeff") for _, _, text, _ in expected)
+    assert Count.of(counted(lines.frame, is_blank()).collect()) == Count(len(expected), blank)
 
 
 @pytest.mark.parametrize("content", [b"a\0b\n\n\0\n", b"a\0b\n\xff\n\0\n"], ids=["text", "other bytes"])
 def test_a_refused_line_is_stored_so_that_any_program_shows_it_whole(
     write: Callable[..., list[SourceFile]], tmp_path: Path, content: bytes
 ) -> None:
-    lines = read_lines(write(content), is_blank(), is_blank())
+    lines = read_lines(write(content))
     bad = lines.frame.with_columns(number=lines.number).filter(holds_nul())
     refused(lines, bad, [("NUL", holds_nul())]).sink_parquet(tmp_path / "rejects.parquet")
     expected = [("0.txt", 1, "NUL", "a\ufffdb"), ("0.txt", 3, "NUL", "\ufffd")]

@@ -25,6 +25,7 @@ from ratings_platform.formats.lines import (
     DecodedLine,
     Faults,
     Lines,
+    counted,
     holds_nul,
     is_blank,
     read_lines,
@@ -94,7 +95,7 @@ def read_movies_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
             else:
                 found.append((file.name, line.number, checked.value, line.text))
     rows = pl.DataFrame(list(films.values()), _schema(MOVIES_NETFLIX), orient="row")
-    return Parsed(rows.lazy(), rejects(found), lambda: _count_bytes(files))
+    return Parsed(rows.lazy(), rejects(found), _count_bytes(files))
 
 
 def _film(line: DecodedLine) -> _Film | Reason:
@@ -141,9 +142,9 @@ def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 100
 
 
-def _count_bytes(files: Sequence[SourceFile]) -> Count:
+def _count_bytes(files: Sequence[SourceFile]) -> pl.LazyFrame:
     lines = [line for file in files for line in file.path.read_bytes().removesuffix(b"\n").split(b"\n")]
-    return Count(len(lines), sum(line.removeprefix(codecs.BOM_UTF8) in (b"", b"\r") for line in lines))
+    return pl.LazyFrame([Count(len(lines), sum(line.removeprefix(codecs.BOM_UTF8) in (b"", b"\r") for line in lines))])
 
 
 # --- Netflix: combined_data_*.txt and mv_*.txt -----------------------------------------------------------------------
@@ -167,7 +168,7 @@ def read_ratings_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Laz
     for file in files:
         refuse_other_kinds(file, RATINGS, KINDS)
     films = known[MOVIES_NETFLIX.name].select("product_id").collect().to_series()
-    text = read_lines(files, is_blank() | _ends_header(), is_blank() | _is_film_header())
+    text = read_lines(files)
     lines = _with_parts(text, films)
     good = (pl.col("customer_id") > 0) & pl.col("ending").is_not_null() & (pl.col("product_id") > 0)
     days = (LAST_DAY - FIRST_DAY).days + 1
@@ -178,7 +179,10 @@ def read_ratings_netflix(files: Sequence[SourceFile], known: Mapping[str, pl.Laz
     )
     is_structure = is_blank() | (pl.col("film") > 0) | (pl.col("film") == UNKNOWN_FILM)
     bad = lines.with_columns(number=text.number).filter(~(good | is_structure).fill_null(False))
-    return Parsed(rows, refused(text, bad, _rating_faults()), lambda: text.count)
+    # Blank lines and headers are sought among the few lines that do not end like a rating.
+    odd = pl.when(pl.col("ending").is_null()).then(pl.col("line"))
+    counts = counted(lines.with_columns(line=odd), is_blank() | _is_film_header())
+    return Parsed(rows, refused(text, bad, _rating_faults()), counts)
 
 
 def _with_parts(text: Lines, films: pl.Series) -> pl.LazyFrame:
@@ -262,13 +266,15 @@ def read_ratings_amazon(files: Sequence[SourceFile], known: Mapping[str, pl.Lazy
     names = [c.name for c in RATINGS_AMAZON.columns]
     headers = [header_line(file, REVIEWS, KINDS, names, "\t") for file in files]
     parts = [_read_reviews(file, header) for file, header in zip(files, headers, strict=True)]
-    count = Count(sum(p.count().lines for p in parts), sum(p.count().structure for p in parts))
-    return Parsed(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]), lambda: count)
+    rows, rejected, counts = (
+        pl.concat(frames) for frames in zip(*((p.rows, p.rejects, p.counts) for p in parts), strict=True)
+    )
+    return Parsed(rows, rejected, counts.sum())
 
 
 def _read_reviews(file: SourceFile, header: int) -> Parsed:
     is_structure = (pl.col("index") == header) | is_blank()
-    text = read_lines([file], is_structure, is_structure)
+    text = read_lines([file])
     columns, faults = _schema(RATINGS_AMAZON), _review_faults()
     fields = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
     lines = text.frame.filter(~is_structure).with_columns(fields.alias("fields"), number=text.number).unnest("fields")
@@ -277,7 +283,7 @@ def _read_reviews(file: SourceFile, header: int) -> Parsed:
         _day(pl.col(name)) if dtype == pl.Date else pl.col(name) if dtype == pl.String else _whole(pl.col(name), dtype)
         for name, dtype in columns.items()
     )
-    return Parsed(rows, refused(text, lines.filter(is_refused), faults), lambda: text.count)
+    return Parsed(rows, refused(text, lines.filter(is_refused), faults), counted(text.frame, is_structure))
 
 
 def _review_faults() -> Faults:
