@@ -19,7 +19,7 @@ ui: $(STAMP) ## Open the Dagster UI on the same data
 
 # File by file, the longest (e2e) first, on as many cores as memory suffices for a server and a Spark each.
 test: $(STAMP) system-packages lint ## Run all tests
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder --durations=25
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff format --check .

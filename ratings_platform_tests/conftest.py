@@ -1,7 +1,13 @@
-"""What all tests share: the tiers, an environment of their own, and one home in which a whole study was run."""
+"""What all tests share: the tiers, an environment of their own, and homes in which a whole study was run.
+
+Belongs here: what tests of several rooms use, made once: for all workers where it takes seconds, for each where it is a
+server that tests change. Does not belong here: what only the tests of one room use.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import os
 import shutil
 import subprocess
@@ -14,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ratings_platform_tests import processes
 from ratings_platform_tests.aws_server import AWSServer
 from ratings_platform_tests.aws_server import running as aws_server_running
 from ratings_platform_tests.lake import faulty_proxy
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from pyspark.sql import SparkSession
 
-    from ratings_platform.orchestration.running import Outcome
+    from ratings_platform_tests.e2e.support import Home
     from ratings_platform_tests.orchestration.stand import Stand
 
 TIERS = {"unit", "integration", "e2e"}
@@ -32,9 +39,33 @@ SAMPLE_RATINGS, SAMPLE_SEED = 3_000, 7
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SPARK_SECRET = ("spark.hadoop.fs.s3a.secret.key", "s3cr3t-of-s3")
 _OURS = ("RATINGS_", "DAGSTER_", "KAGGLE_", "AWS_")
+_ROOT = Path(__file__).parents[1]
+# Folders and files below this one whose tests are run by one worker, since they use one Spark there.
+_ON_SPARK = ("engines/test_spark.py", "engines/test_spark_text.py", "parity/")
 
 
+def pytest_configure() -> None:
+    # Processes that tests start have the tree under test, wherever they begin, and so have Spark's workers.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    # All servers are the tests' own: to read the world's certificates for each connection costs more than to connect.
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    # What Dagster, Ibis and boto have imported is much to look at for garbage: it takes a fifth of the time.
+    gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _require_tiers(items)
+    for item in items:
+        file = item.path.relative_to(_ROOT / "ratings_platform_tests").as_posix()
+        item.add_marker(pytest.mark.xdist_group("spark" if file.startswith(_ON_SPARK) else file))
+
+
+def pytest_sessionfinish() -> None:
+    processes.stop()
+
+
+def _require_tiers(items: list[pytest.Item]) -> None:
     """Every test belongs to exactly one tier, so that the tiers together are all tests, each run once."""
     wrong = {item.nodeid.partition("[")[0]: tiers for item in items if len(tiers := _tiers(item)) != 1}
     if wrong:
@@ -140,34 +171,62 @@ def code_location(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 @dataclass(frozen=True)
 class Built:
-    """A home in which a whole study was materialised from `source`, and the study as it is wired with its settings.
+    """A home in which a whole study was materialised from `source` by the command; `told` is what that said.
 
     Nobody changes it: tests work on copies.
     """
 
     home: Path
     source: Path
-    outcome: Outcome
-    wired: dg.Definitions
+    told: str
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder for all workers, filled by the first that asks for it while the others wait; nobody changes it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = base / name, base / f"{name}.made"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make(folder)
+            made.touch()
+    return folder
+
+
+def _built(factory: pytest.TempPathFactory, name: str, command: Callable[[Path], Home]) -> Built:
+    """A home of this worker's own, since reading may leave traces in it."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        sample = ("sample", folder / "source", "--ratings", SAMPLE_RATINGS, "--seed", SAMPLE_SEED)
+        with environment(folder):
+            command(folder / "unused").succeed(*sample)
+            done = command(folder / "home").call("run", source=folder / "source")
+        assert done.returncode == 0, done.stderr
+        (folder / "told").write_text(done.stderr, encoding="utf-8")
+
+    place = made_once(factory, name, make)
+    home = Path(shutil.copytree(place / "home", factory.mktemp(name) / "home"))
+    return Built(home, place / "source", (place / "told").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Everything materialised once, through Dagster, from a small clean sample."""
-    from ratings_platform.definitions import defs
-    from ratings_platform.orchestration.running import run_study
+    """Everything materialised once, by the command, from a small clean sample."""
+    from ratings_platform_tests.e2e.support import Home
+
+    return _built(tmp_path_factory, "built", Home)
+
+
+@pytest.fixture(scope="session")
+def wired(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    """The study's part of the code location, with default settings."""
     from ratings_platform.settings import load_settings
     from ratings_platform.studies.market_study.assets import definitions
-    from ratings_platform.studies.market_study.study import STUDY
 
-    folder = tmp_path_factory.mktemp("built")
-    home, source = folder / "home", folder / "source"
-    STUDY.write_sample(source, ratings=SAMPLE_RATINGS, seed=SAMPLE_SEED)
-    with environment(folder, home=home, source=source):
-        wired = definitions(load_settings())
-        outcome = run_study(defs(), STUDY, home / "dagster", STUDY.years, [], lambda _: None)
-    assert outcome.success, outcome
-    return Built(home, source, outcome, wired)
+    with environment(tmp_path_factory.mktemp("wired")):
+        return definitions(load_settings())
 
 
 @pytest.fixture
@@ -213,7 +272,7 @@ def _mount(folder: Path, options: str) -> bool:
 
 
 @pytest.fixture
-def new_stand(built: Built, copy_of_home: Path) -> Callable[..., Stand]:
+def new_stand(built: Built, wired: dg.Definitions, copy_of_home: Path) -> Callable[..., Stand]:
     """Makes a stand on a copy of the built home, with settings of its own where given."""
     from ratings_platform.settings import load_settings
     from ratings_platform.studies.market_study.assets import definitions
@@ -222,7 +281,7 @@ def new_stand(built: Built, copy_of_home: Path) -> Callable[..., Stand]:
     def make(**settings: object) -> Stand:
         with environment(copy_of_home, home=copy_of_home, **{"source": built.source, **settings}):
             found = load_settings()
-            return Stand(found, definitions(found) if settings.keys() - {"source"} else built.wired)
+            return Stand(found, definitions(found) if settings.keys() - {"source"} else wired)
 
     return make
 
@@ -230,3 +289,44 @@ def new_stand(built: Built, copy_of_home: Path) -> Callable[..., Stand]:
 @pytest.fixture
 def stand(new_stand: Callable[..., Stand]) -> Stand:
     return new_stand()
+
+
+@pytest.fixture(scope="session")
+def weather_built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The same of the made-up study, for what is not to be seen of one study alone: a run of it costs half as much."""
+    from ratings_platform_tests.e2e.support import Weather
+
+    return _built(tmp_path_factory, "weather", Weather)
+
+
+@pytest.fixture(scope="session")
+def weather_wired(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    from ratings_platform.settings import load_settings
+    from ratings_platform_tests.made_up.studies.weather.assets import definitions
+
+    with environment(tmp_path_factory.mktemp("weather-wired")):
+        return definitions(load_settings())
+
+
+@pytest.fixture
+def new_weather_stand(weather_built: Built, weather_wired: dg.Definitions, tmp_path: Path) -> Callable[..., Stand]:
+    """Makes a stand on a copy of the made-up study's home, with settings of its own where given."""
+    from ratings_platform.settings import load_settings
+    from ratings_platform_tests.made_up.studies.weather.assets import definitions
+    from ratings_platform_tests.made_up.weather import STUDY
+    from ratings_platform_tests.orchestration.stand import Stand
+
+    home = Path(shutil.copytree(weather_built.home, tmp_path / "weather"))
+
+    def make(**settings: object) -> Stand:
+        with environment(home, home=home, **{"source": weather_built.source, **settings}):
+            found = load_settings()
+            wired = definitions(found) if settings.keys() - {"source"} else weather_wired
+            return Stand(found, wired, STUDY)
+
+    return make
+
+
+@pytest.fixture
+def weather_stand(new_weather_stand: Callable[..., Stand]) -> Stand:
+    return new_weather_stand()

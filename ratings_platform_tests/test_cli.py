@@ -25,6 +25,7 @@ from ratings_platform import answering, cli
 from ratings_platform.cli import invoke
 from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built, ReadOnly, environment
+from ratings_platform_tests.made_up.command import only_weather
 from ratings_platform_tests.orchestration.stand import Stand
 
 pytestmark = pytest.mark.integration
@@ -76,6 +77,14 @@ def home(built: Built, copy_of_home: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of the built home, which the settings name."""
     with environment(tmp_path, home=copy_of_home, source=built.source):
         yield copy_of_home
+
+
+@pytest.fixture
+def weather_home(weather_built: Built, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the made-up study's home, which the settings name, where that study is the only one."""
+    home = Path(shutil.copytree(weather_built.home, tmp_path / "weather"))
+    with environment(tmp_path, home=home, source=weather_built.source), only_weather():
+        yield home
 
 
 @pytest.fixture
@@ -181,15 +190,15 @@ def test_wrong_years(call: Call, built_home: Path, years: str, complaint: str) -
     assert complaint in " ".join(said.err.replace("│", " ").split())
 
 
-def test_check_passes_on_a_clean_home_and_fails_on_a_tampered_one(call: Call, home: Path) -> None:
+def test_check_passes_on_a_clean_home_and_fails_on_a_tampered_one(call: Call, weather_home: Path) -> None:
     clean = call("check")
     assert (clean.status, clean.out, clean.err) == (0, "", "")
-    with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
-        warehouse.execute("update i1_films set films = 0")
+    with duckdb.connect(str(weather_home / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("update w1_regions set stations = 0")
     tampered = call("check")
     assert tampered.status == 1
     lines = tampered.err.splitlines()
-    assert "check failed: warehouse/i1_films: same_answer_as_lake (ERROR)" in lines
+    assert "check failed: warehouse/w1_regions: same_answer_as_lake (ERROR)" in lines
     assert not [line for line in lines if "Traceback" in line or "Stack" in line]
 
 
@@ -247,9 +256,14 @@ def test_answers_as_csv(call: Call, built_home: Path) -> None:
 
 
 def test_answers_as_markdown(call: Call, built_home: Path) -> None:
-    text = call("answers", "--format", "markdown").out
-    for question in STUDY.questions:
-        assert f"## {question.question}\n{question.definition}\n\n| {question.table.columns[0].name} |" in text
+    whole = json.loads(call("answers", "--format", "json").out)
+    parts = call("answers", "--format", "markdown").out.split("## ")[1:]
+    for question, part in zip(STUDY.questions, parts, strict=True):
+        head, definition, _, columns, _, *rows = part.strip().splitlines()
+        answer = whole[question.table.name]
+        assert (head, definition) == (question.question, question.definition)
+        assert _cells(columns) == answer["columns"]
+        assert [_cells(row) for row in rows] == [[_shown(v) for v in row] for row in answer["rows"]]
 
 
 def test_answers_as_tables(call: Call, built_home: Path) -> None:
@@ -517,6 +531,16 @@ def _comparable(rows: list[list[Any]]) -> list[list[str]]:
     return [[f"{value:.10g}" if isinstance(value, float) else str(value) for value in row] for row in rows]
 
 
+def _cells(row: str) -> list[str]:
+    """The cells of a line of a Markdown table, with no commas in whole numbers."""
+    cells = [cell.strip() for cell in row.removeprefix("|").removesuffix("|").split(" | ")]
+    return [cell.replace(",", "") if re.fullmatch(r"[\d,]+", cell) else cell for cell in cells]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.4f}" if isinstance(value, float) else _text(value).strip()
+
+
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
@@ -547,18 +571,18 @@ def test_a_version_or_table_that_is_not_there_is_named(call: Call, home: Path) -
     assert "there is no table 'silver/movie'. Tables: bronze/movies_netflix, " in said.err
 
 
-def test_vacuum_lists_and_removes_what_no_version_of_the_last_days_needs(call: Call, home: Path) -> None:
-    left = home / "lake" / "silver" / "movies" / "part-of-a-killed-run" / "data.parquet"
+def test_vacuum_lists_and_removes_what_no_version_of_the_last_days_needs(call: Call, weather_home: Path) -> None:
+    left = weather_home / "lake" / "gold" / "dim_station" / "part-of-a-killed-run" / "data.parquet"
     fresh = left.with_name("of-a-running-one.parquet")
     left.parent.mkdir()
     for file, days in ((left, 3), (fresh, 0)):
         file.touch()
         os.utime(file, (time.time() - days * 86_400,) * 2)
     assert call("lake", "vacuum", "--dry-run").out == "0 files would be removed\n"
-    named = "silver/movies/part-of-a-killed-run/data.parquet\n"
+    named = "gold/dim_station/part-of-a-killed-run/data.parquet\n"
     assert call("lake", "vacuum", "--days", 2, "--dry-run").out == f"{named}1 files would be removed\n"
     assert left.exists()
-    assert call("lake", "vacuum", "silver/ratings", "--days", 2).out == "0 files removed\n"
+    assert call("lake", "vacuum", "silver/station_readings", "--days", 2).out == "0 files removed\n"
     assert call("lake", "vacuum", "--days", 2).out == f"{named}1 files removed\n"
     assert (left.exists(), fresh.exists()) == (False, True)
     assert call("check").status == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ratings_platform_tests.e2e.conftest import LARGE, Sample
-from ratings_platform_tests.e2e.support import Home, rounded
+from ratings_platform_tests.e2e.support import Home, Weather, rounded
 
 pytestmark = pytest.mark.e2e
 
@@ -39,36 +39,38 @@ def _leave(free: int, disk: Path) -> Path:
     return filling
 
 
-# Room for some of bronze; for the lake, but not the warehouse.
-@pytest.mark.parametrize("free", [2_300 * KIB, 3_500 * KIB])
-def test_disk_of_the_data_is_full(free: int, good_home: Home, small_disk: Path, clean: Sample, large: Sample):
-    home = good_home.copy(small_disk / "home")
+def test_a_disk_that_is_full_at_one_moment_after_the_other(
+    weather_home: Weather, small_disk: Path, weather: Sample, large_weather: Sample
+) -> None:
+    large, home = large_weather, weather_home.copy(small_disk / "home")
     records = Path(shutil.move(home.path / "dagster", small_disk.parent / "dagster"))
-    filling = _leave(free, small_disk)
-
-    done = home.call("run", "--source", large.folder, dagster_home=records)
-
-    _assert_told(done, "the disk is full")
-    _assert_whole(home, clean, large)
-    filling.unlink()
+    # Room for some of bronze; for the lake, but not the warehouse.
+    for free, full in ((150 * KIB, "lake"), (1_100 * KIB, "warehouse.duckdb")):
+        filling = _leave(free, small_disk)
+        done = home.call("run", "--source", large.folder, dagster_home=records)
+        _assert_told(done, "the disk is full")
+        assert full in done.stderr
+        _assert_whole(home, weather, large)
+        filling.unlink()
     home.succeed("run", "--source", large.folder, dagster_home=records)
-    assert rounded(home.answers()) == large.answers
-    assert home.ratings_everywhere() == {LARGE}
+    _assert_as_undisturbed(home, large)
 
 
-def test_disk_of_dagsters_records_is_full(good_home: Home, small_disk: Path, clean: Sample, large: Sample):
-    home = good_home.copy(small_disk / "home")
-    filling = _leave(1_500 * KIB, small_disk)
+def test_disk_of_dagsters_records_is_full(
+    weather_home: Weather, small_disk: Path, weather: Sample, large_weather: Sample
+) -> None:
+    large, home = large_weather, weather_home.copy(small_disk / "home")
+    filling = _leave(500 * KIB, small_disk)
 
     done = home.call("run", "--source", large.folder)
 
     # SQLite says that the disk is full, or that it cannot write to it, as the moment has it.
     _assert_told(done, "Dagster cannot record the run here", "disk", "set DAGSTER_HOME to another folder")
     assert "disk is full" in done.stderr or "disk I/O error" in done.stderr
-    _assert_whole(home, clean, large)
+    _assert_whole(home, weather, large)
     filling.unlink()
     home.succeed("run", "--source", large.folder)
-    assert rounded(home.answers()) == large.answers
+    _assert_as_undisturbed(home, large)
 
 
 def _assert_told(done: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -83,5 +85,12 @@ def _assert_told(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def _assert_whole(home: Home, clean: Sample, large: Sample) -> None:
     """Each answer is that of the last good run, or the new one."""
-    for name, rows in rounded(home.answers()).items():
+    held = rounded(home.stored_answers())
+    assert held.keys() == large.answers.keys()
+    for name, rows in held.items():
         assert rows in (clean.answers[name], large.answers[name])
+
+
+def _assert_as_undisturbed(home: Home, large: Sample) -> None:
+    assert rounded(home.answers()) == large.answers
+    assert home.ratings_everywhere() == {LARGE}

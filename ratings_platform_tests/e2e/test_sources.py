@@ -11,20 +11,27 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from ratings_platform.formats.lines import is_utf8
+from ratings_platform.settings import load_settings
 from ratings_platform.studies.market_study.reasons import Reason
+from ratings_platform_tests.conftest import environment
 from ratings_platform_tests.e2e.conftest import Sample
 from ratings_platform_tests.e2e.support import Home, rounded, table_rows
+from ratings_platform_tests.orchestration.stand import Stand
 
 pytestmark = pytest.mark.e2e
+
+RAW = ("raw/netflix_prize", "raw/amazon_reviews")
+BRONZE = ("bronze/movies_netflix", "bronze/ratings_netflix", "bronze/ratings_amazon", "bronze/rejects")
 
 
 def test_clean_files_are_plain_sources(good_home: Home, clean: Sample):
     assert rounded(good_home.answers()) == clean.answers
     assert good_home.lake("bronze/rejects") == []
-    assert good_home.succeed("rejects").strip() == "no row was rejected"
+    assert good_home.here.succeed("rejects").strip() == "no row was rejected"
 
 
 def test_samples_answer_differently(clean: Sample, other: Sample):
@@ -38,14 +45,15 @@ def test_samples_answer_differently(clean: Sample, other: Sample):
 
 
 @pytest.fixture(scope="module")
-def dirty_home(place: Path, dirty: Sample) -> Home:
+def dirty_home(place: Path, dirty: Sample, wired: dg.Definitions) -> Home:
     home = Home(place / "dirty_home")
-    home.succeed("run", "--source", dirty.folder)
+    with environment(place, home=home.path, source=dirty.folder):
+        assert Stand(load_settings(), wired).run().success
     return home
 
 
 def test_dirty_files_give_the_answers_of_the_clean_ones(dirty_home: Home, dirty: Sample):
-    assert rounded(dirty_home.answers()) == dirty.answers
+    assert rounded(dirty_home.here.answers()) == dirty.answers
 
 
 def test_planted_faults_are_the_rejects(dirty_home: Home, dirty: Sample):
@@ -53,7 +61,7 @@ def test_planted_faults_are_the_rejects(dirty_home: Home, dirty: Sample):
         (file, reason, int(rows)) for file, reason, rows in table_rows(dirty.printed, ["file", "reason", "rows"])
     ]
     found = Counter(dirty_home.lake("bronze/rejects", "file, reason"))
-    told = table_rows(dirty_home.succeed("rejects", "--rows", 0), ["table", "file", "reason", "rows"])
+    told = table_rows(dirty_home.here.succeed("rejects", "--rows", 0), ["table", "file", "reason", "rows"])
 
     assert {reason for _, reason, _ in planted} == set(Reason) - {
         Reason.QUOTES
@@ -156,20 +164,42 @@ def _as_first_delivered(files: list[Path], to: Path) -> None:
             shutil.copy(file, to / f"{file.name}.gz")
 
 
+@pytest.fixture(scope="module")
+def other_home(good_home: Home, other: Sample, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home after a run over a second delivery, which comes zipped."""
+    home = good_home.copy(tmp_path_factory.mktemp("zipped") / "home")
+    folder = tmp_path_factory.mktemp("delivery")
+    _zipped(sorted(other.folder.iterdir()), folder)
+    home.succeed("run", "--source", folder)
+    return home
+
+
+def test_zipped_files_take_the_place_of_those_before(other_home: Home, other: Sample):
+    assert rounded(other_home.answers()) == other.answers
+    assert other_home.lake("bronze/rejects") == []
+    assert not [*other_home.path.glob("scratch/*")]
+
+
 @pytest.mark.parametrize(
     "pack",
     [_zipped, _gzipped_in_folders, _with_crlf, _one_file_a_film, _as_first_delivered],
     ids=lambda f: f.__name__,
 )
 def test_files_packed_or_written_otherwise_give_the_same_answers(
-    pack: Callable[[list[Path], Path], None], other: Sample, home: Home, tmp_path: Path
+    pack: Callable[[list[Path], Path], None],
+    other: Sample,
+    other_home: Home,
+    new_stand: Callable[..., Stand],
+    tmp_path: Path,
 ):
+    """The same rows in bronze, from which all else follows; that they give the answers is seen of zipped ones."""
     folder = tmp_path / "delivery"
     folder.mkdir()
     pack(sorted(other.folder.iterdir()), folder)
 
-    home.succeed("run", "--source", folder)
+    stand = new_stand(source=folder)
+    assert stand.run(*RAW, *BRONZE).success
 
-    assert rounded(home.answers()) == other.answers
-    assert home.lake("bronze/rejects") == []
-    assert not [*home.path.glob("scratch/*")]
+    found = Home(stand.settings.home)
+    for table in BRONZE:
+        assert sorted(found.lake(table), key=repr) == sorted(other_home.lake(table), key=repr), table

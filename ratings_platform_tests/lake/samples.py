@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import resource
@@ -33,6 +32,7 @@ from ratings_platform.schema.files import DataFile, Scan
 from ratings_platform.schema.scans import scan_sql
 from ratings_platform.schema.tables import Column, Table
 from ratings_platform.settings import aws_region
+from ratings_platform_tests.processes import PROCESSES
 
 _COLUMNS = (
     Column("name", "string", 'Who; it\'s "quoted".', nullable=True),
@@ -69,9 +69,6 @@ Row = tuple[str | None, int, date]
 
 # Short, so that a fault that lasts is soon told.
 PATIENCE = Patience(tries=3, connect=2, answer=2, wait=0.02)
-
-# Processes of their own, not copies of this one: forked engines hang.
-PROCESSES = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -142,6 +139,11 @@ def rows(scan: Scan) -> list[Row]:
 
 def readings(years: Iterable[int], count: int, seed: int = 1) -> list[Row]:
     """Readings in no order that sorting would give, with nulls, letters of all kinds and quotes."""
+    return list(_readings(tuple(years), count, seed))
+
+
+@cache
+def _readings(years: Sequence[int], count: int, seed: int) -> list[Row]:
     chance = random.Random(seed)  # noqa: S311
     names = [None, "", "O'Neil", 'say "hi"', "Łódź", "日本", "🎬", "tab\tand\nline", "a,b;c\\d"]
     return [
@@ -152,15 +154,26 @@ def readings(years: Iterable[int], count: int, seed: int = 1) -> list[Row]:
 
 
 def killed_while_running(target: Callable[..., None], *args: Any, after: float) -> None:
-    """Run `target(event, *args)` in a process and SIGKILL it `after` seconds from when it sets the event."""
+    """Run `target(event, *args)` in a process and SIGKILL it `after` seconds from when it sets the event.
+
+    The target then does for ever what it is killed in, so that it was at work if it was alive. How long to wait is to
+    be a part of the time that the work takes (`seconds`), for machines differ.
+    """
     ready: Event = PROCESSES.Event()
     process = PROCESSES.Process(target=target, args=(ready, *args))
     process.start()
     assert ready.wait(60), "the process never began"
     time.sleep(after)
-    assert process.is_alive(), "the process ended before it could be killed"
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
+    assert process.exitcode == -signal.SIGKILL, "the process ended before it was killed"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def error_of(target: Callable[..., object], *args: Any, largest_file: int = resource.RLIM_INFINITY) -> str:

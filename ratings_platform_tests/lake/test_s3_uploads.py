@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -97,6 +98,7 @@ def test_a_killed_upload_goes_on_with_the_parts_that_are_missing(
     _wait_for(lambda: len(proxy.seen("PUT .*partNumber=[456]")) == 3 and len(_parts(s3_client, bucket)) == 3)
     process.kill()
     process.join()
+    assert process.exitcode == -signal.SIGKILL
 
     proxy.begin(aws.url)
     told: list[int] = []

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ratings_platform.engines.parquet import describe
 from ratings_platform.lake.tables import LakeTable
+from ratings_platform.orchestration.automation import name
 from ratings_platform.orchestration.build import shared_definitions
 from ratings_platform.orchestration.partitions import range_tags
 from ratings_platform.orchestration.resources import Platform
@@ -42,20 +43,24 @@ class Stand:
         return dg.Definitions.merge(shared_definitions([self.study], self.settings), self.wired)
 
     def run(
-        self, *only: str, years: Sequence[int] = YEARS, job: str = "market_study", tags: Mapping[str, str] | None = None
+        self,
+        *only: str,
+        years: Sequence[int] | None = None,
+        job: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Materialise the study, or only the assets named `layer/table`, as the jobs of the code location do."""
-        return self.definitions.resolve_job_def(job).execute_in_process(
+        return self.definitions.resolve_job_def(job or name(self.study)).execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey(key.split("/")) for key in only] or None,
-            tags=range_tags(years) if tags is None else tags,
+            tags=range_tags(years or self.study.years) if tags is None else tags,
             run_config=QUIET,
             raise_on_error=False,
         )
 
     def failed_checks(self, *, tags: Mapping[str, str] | None = None) -> dict[str, dg.AssetCheckEvaluation]:
         """Run all checks alone; those that failed, as `layer/table: check`."""
-        return failed(self.run(job="market_study_checks", tags=tags or {}))
+        return failed(self.run(job=name(self.study, "_checks"), tags=tags or {}))
 
     def table(self, path: str) -> LakeTable:
         return Platform.of(self.settings).table(self.declared(path))

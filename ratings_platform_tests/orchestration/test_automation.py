@@ -11,13 +11,12 @@ import dagster as dg
 import pytest
 
 from ratings_platform.orchestration.resources import Platform
-from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.conftest import Built
 from ratings_platform_tests.orchestration.stand import Stand, failed, materialised, put
 
 pytestmark = pytest.mark.integration
 
-FACT = dg.AssetKey(["gold", "fact_rating"])
+FACT = dg.AssetKey(["gold", "fact_reading"])
 
 
 class Follower:
@@ -35,55 +34,56 @@ class Follower:
         return {key.to_user_string(): partitions for key, partitions in asked.items() if partitions}
 
 
-def test_answers_follow_the_ratings_and_the_warehouse_follows_the_answers(stand: Stand) -> None:
+def test_answers_follow_the_facts_and_the_warehouse_follows_the_answers(weather_stand: Stand) -> None:
+    stand = weather_stand
     assert not stand.failed_checks()  # nothing follows what no check has looked at
     follower = Follower(stand)
     assert follower.tick() == {}
-    assert stand.run("gold/fact_rating", years=(2003,)).success
+    assert stand.run("gold/fact_reading", years=(2003,)).success
     asked = follower.tick()
     assert asked == {
-        **{key: {None} for key in _below_the_ratings(stand)},
-        "warehouse/fact_rating": {"2003"},
+        **{key: {None} for key in _below_the_facts(stand)},
+        "warehouse/fact_reading": {"2003"},
     }
     assert follower.tick() == {}  # once is enough
     result = stand.run(*asked, years=(2003,))
     assert result.success
     order = [e.asset_key.to_user_string() for e in result.get_asset_materialization_events() if e.asset_key]
     assert set(order) == set(asked)
-    for question in STUDY.questions:
+    for question in stand.study.questions:
         if question.table.path in asked:
             assert order.index(question.table.path) < order.index(f"warehouse/{question.table.name}")
     assert follower.tick() == {}
 
 
-def test_an_answer_run_by_hand_is_loaded_into_the_warehouse(stand: Stand) -> None:
-    follower = Follower(stand)
+def test_an_answer_run_by_hand_is_loaded_into_the_warehouse(weather_stand: Stand) -> None:
+    follower = Follower(weather_stand)
     follower.tick()
-    stand.run("answers/i1_films")
-    assert follower.tick() == {"warehouse/i1_films": {None}}
+    weather_stand.run("answers/w1_regions")
+    assert follower.tick() == {"warehouse/w1_regions": {None}}
 
 
-def test_nothing_follows_ratings_that_a_blocking_check_refused(stand: Stand) -> None:
-    follower = Follower(stand)
+def test_nothing_follows_facts_that_a_blocking_check_refused(weather_stand: Stand) -> None:
+    stand, follower = weather_stand, Follower(weather_stand)
     assert not stand.failed_checks()
     follower.tick()
-    stand.spoil("silver/ratings", put("star_rating", 9), year=2005)
-    result = stand.run("gold/fact_rating", years=(2005,))
-    assert "gold/fact_rating: allowed_values" in failed(result)
+    stand.spoil("silver/station_readings", put("degrees", 999.5), year=2002)
+    result = stand.run("gold/fact_reading", years=(2002,))
+    assert "gold/fact_reading: allowed_values" in failed(result)
     assert follower.tick() == {}
 
 
-def test_all_years_at_once_are_all_loaded(stand: Stand) -> None:
-    follower = Follower(stand)
+def test_all_years_at_once_are_all_loaded(weather_stand: Stand) -> None:
+    follower = Follower(weather_stand)
     follower.tick()
-    stand.run("gold/fact_rating")
-    assert follower.tick()["warehouse/fact_rating"] == {str(year) for year in STUDY.years}
+    weather_stand.run("gold/fact_reading")
+    assert follower.tick()["warehouse/fact_reading"] == {str(year) for year in weather_stand.study.years}
 
 
-def test_a_run_of_the_whole_study_leaves_nothing_to_follow(stand: Stand) -> None:
-    follower = Follower(stand)
+def test_a_run_of_the_whole_study_leaves_nothing_to_follow(weather_stand: Stand) -> None:
+    follower = Follower(weather_stand)
     follower.tick()
-    assert stand.run().success
+    assert weather_stand.run().success
     assert follower.tick() == {}
 
 
@@ -211,8 +211,8 @@ def test_without_a_directory_there_is_nothing_to_watch(stand: Stand, source_sett
     )
 
 
-def _below_the_ratings(stand: Stand) -> set[str]:
-    """Everything that the ratings go into, by however many steps, save the ratings in the warehouse."""
+def _below_the_facts(stand: Stand) -> set[str]:
+    """Everything that the facts go into, by however many steps, save the facts in the warehouse."""
     graph = stand.definitions.resolve_asset_graph()
     below = dg.AssetSelection.assets(FACT).downstream(include_self=False).resolve(graph)
-    return {key.to_user_string() for key in below} - {"warehouse/fact_rating"}
+    return {key.to_user_string() for key in below} - {"warehouse/fact_reading"}

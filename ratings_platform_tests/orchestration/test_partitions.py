@@ -108,6 +108,8 @@ def test_a_back_fill_from_dagsters_own_command_line_is_one_run(built: Built, cop
     command = ["asset", "materialize", "-m", "ratings_platform.definitions", "--partition-range", "2003...2005"]
     with environment(copy_of_home, home=copy_of_home, source=built.source):
         os.environ["DAGSTER_HOME"] = str(copy_of_home / "dagster")
+        with dg.DagsterInstance.get() as instance:
+            (built_by,) = instance.get_runs()
         done = subprocess.run(
             [sys.executable, "-m", "dagster", *command, "--select", "silver/ratings"],
             capture_output=True,
@@ -117,7 +119,7 @@ def test_a_back_fill_from_dagsters_own_command_line_is_one_run(built: Built, cop
         assert done.returncode == 0, done.stderr
         with dg.DagsterInstance.get() as instance:
             (last, first) = instance.get_runs()
-            assert first.run_id == built.outcome.run_id
+            assert first.run_id == built_by.run_id
             records = instance.fetch_materializations(dg.AssetKey(["silver", "ratings"]), limit=3).records
     assert {record.partition_key for record in records} == {"2003", "2004", "2005"}
     assert {record.run_id for record in records} == {last.run_id}

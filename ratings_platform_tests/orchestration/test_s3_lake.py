@@ -15,13 +15,15 @@ from ratings_platform.lake.raw import RawStore
 from ratings_platform.orchestration.failures import reason
 from ratings_platform.settings import load_settings
 from ratings_platform.studies.market_study.assets import definitions
-from ratings_platform.studies.market_study.study import STUDY
 from ratings_platform_tests.aws_server import AWSServer
-from ratings_platform_tests.conftest import Built
+from ratings_platform_tests.conftest import Built, environment
+from ratings_platform_tests.made_up.studies.weather import assets as weather
+from ratings_platform_tests.made_up.weather import STUDY as WEATHER
 from ratings_platform_tests.orchestration.stand import Stand, failed, shown
 
 pytestmark = pytest.mark.integration
 
+FAULTY_READINGS = ("1;2001-02-29;1.0;", "one;2001-02-28;1.0;", "1;2001-02-28;warm;")
 FAULTY_LINES = {"combined_data_1.txt": "17,9,2003-01-01\n17,,2003-01-01\n", "combined_data_2.txt": "nonsense\n"}
 
 
@@ -50,14 +52,24 @@ def machine(bucket: str, source: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_study_on_s3(
-    machine: Callable[[str], Stand],
-    built: Built,
-    source: Path,
+    new_weather_stand: Callable[..., Stand],
+    weather_built: Built,
     bucket: str,
     s3_client: Any,
     aws: AWSServer,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    """The made-up one: that all studies have there what they have elsewhere is seen in `parity/test_everywhere.py`."""
+    source = Path(shutil.copytree(weather_built.source, tmp_path / "delivery"))
+    with (source / "readings_1.txt").open("a") as readings:
+        readings.write("".join(f"{line}\n" for line in FAULTY_READINGS))
+    places = {"lake": f"s3://{bucket}/lake", "source": source}
+
+    def machine(name: str) -> Stand:
+        with environment(tmp_path, home=tmp_path / name, **places):
+            settings = load_settings()
+            return Stand(settings, weather.definitions(settings), WEATHER)
+
     first = machine("first")
     result = first.run()
     assert (result.success, failed(result)) == (True, {})
@@ -69,20 +81,17 @@ def test_the_study_on_s3(
     shutil.rmtree(source)
     source.mkdir()
     second = machine("second")
-    with monkeypatch.context() as patch:
-        patch.delenv("RATINGS_LAKE")
-        patch.setenv("RATINGS_HOME", str(built.home))
-        on_disk = answering.answers(STUDY, load_settings())
-    assert answering.answers(STUDY, second.settings) == on_disk
-    counts, listed = answering.rejects(STUDY, second.settings)
+    on_disk = answering.answers(WEATHER, new_weather_stand().settings)
+    assert answering.answers(WEATHER, second.settings) == on_disk
+    counts, listed = answering.rejects(WEATHER, second.settings)
     assert (sum(counts["rows"].to_pylist()), listed.num_rows) == (3, 3)
-    assert set(listed["file"].to_pylist()) == set(FAULTY_LINES)
+    assert set(listed["raw"].to_pylist()) == set(FAULTY_READINGS)
     assert not [name for name in second.failed_checks() if not name.startswith("warehouse/")]
 
-    before = second.table("bronze/movies_netflix").scan().rows
-    _remove(s3_client, bucket, "lake/bronze/movies_netflix/")
-    assert second.run("bronze/movies_netflix").success
-    assert second.table("bronze/movies_netflix").scan().rows == before
+    before = second.table("bronze/stations_listed").scan().rows
+    _remove(s3_client, bucket, "lake/bronze/stations_listed/")
+    assert second.run("bronze/stations_listed").success
+    assert second.table("bronze/stations_listed").scan().rows == before
 
     for home in (first.settings.home, second.settings.home):
         held = [path.read_bytes() for path in home.rglob("*") if path.is_file()]

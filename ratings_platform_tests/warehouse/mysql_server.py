@@ -118,7 +118,13 @@ class MySQLServer:
     def connect(self, database: str | None = None) -> pymysql.Connection[Any]:
         """As the administrator."""
         return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="root", database=database, charset="utf8mb4", autocommit=True
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            database=database,
+            charset="utf8mb4",
+            autocommit=True,
+            ssl_disabled=True,
         )
 
     def run(self, sql: str, database: str | None = None) -> list[tuple[Any, ...]]:
