@@ -145,7 +145,7 @@ class Here(Home):
     of: Home
 
     def call(self, *arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
-        from ratings_platform.cli import main
+        from ratings_platform.cli import invoke
 
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
         with (
@@ -156,7 +156,7 @@ class Here(Home):
             redirect_stderr(err),
         ):
             try:
-                main()
+                invoke()
                 status = 0
             except SystemExit as ended:
                 status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -167,7 +167,7 @@ def test_a_folder_is_what_it_is_called(tmp_path: Path, folder: str, sibling: str
     assert all_rows(engine, table.scan()) == [{"name": "there"}]
 
     def known(_: object, frames: Mapping[str, pl.LazyFrame]) -> Parsed:
-        return Parsed(frames["plain"], pl.LazyFrame(), lambda: Count(1, 0))
+        return Parsed(frames["plain"], pl.LazyFrame(), pl.LazyFrame([Count(1, 0)]))
 
     stored = engine.store(Ingest(PLAIN, "vendor", ("*",), known), [], {"plain": table.scan()}, table.uri, "read")
     assert pq.read_table(Path(table.uri, stored.files[0].path))["name"].to_pylist() == ["there"]

@@ -173,7 +173,7 @@ def _parsed(
     return Parsed(
         kept.select(c.name for c in table.columns),
         rejects.filter(pl.col("reason").is_not_null()),
-        lambda: Count(_line_count(files), sum(_line_count([file], blank=True) for file in files)),
+        pl.LazyFrame([Count(_line_count(files), sum(_line_count([file], blank=True) for file in files))]),
     )
 
 
