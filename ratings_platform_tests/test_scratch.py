@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from ratings_platform.scratch import own_folder
-from ratings_platform_tests.lake.samples import PROCESSES
 
 pytestmark = pytest.mark.integration
+
+# Processes that end as the command's do, with what they registered for their end.
+PROCESSES = multiprocessing.get_context("spawn")
 
 
 def test_a_folder_lasts_as_long_as_its_process_however_that_ends(tmp_path: Path) -> None:

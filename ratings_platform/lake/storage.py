@@ -102,6 +102,10 @@ class DiskStorage:
         self.root = root.rstrip("/")
         self._logs: dict[str, _Log] = {}
 
+    def __reduce__(self) -> tuple[type[DiskStorage], tuple[str]]:
+        """Other processes open logs of their own."""
+        return DiskStorage, (self.root,)
+
     def folder(self, path: str) -> str:
         return f"{self.root}/{path}"
 

@@ -31,8 +31,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ratings_platform_tests.e2e.conftest import Sample
-from ratings_platform_tests.e2e.support import Home, command, rounded
+from ratings_platform_tests.e2e.conftest import RATINGS, Sample
+from ratings_platform_tests.e2e.support import Home, rounded
 
 pytestmark = pytest.mark.e2e
 
@@ -83,7 +83,7 @@ def server(good_home: Home, clean: Sample, tmp_path_factory: pytest.TempPathFact
     server = Server(home, f"http://127.0.0.1:{port}")
     with log.open("w") as out:
         program = subprocess.Popen(
-            command("ui", "--port", port),
+            home.command("ui", "--port", port),
             env=home.environment(source=clean.folder),
             stdout=out,
             stderr=out,
@@ -203,7 +203,7 @@ def test_run_of_the_command_line_is_listed(page: Page, server: Server):
 
 def test_asset_page_tells_what_the_table_is(page: Page):
     page.open("/assets/silver/ratings")
-    page.see("One row per rating, both vendors together.", "Row count", "4,000", "Ratings by stars")
+    page.see("One row per rating, both vendors together.", "Row count", f"{RATINGS:,}", "Ratings by stars")
     page.see("star_rating", "Stars given, 1 (worst) to 5 (best).", "at most 5")
     page.see("Upstream assets", "bronze / ratings_netflix", "Downstream assets", "gold / fact_rating")
     page.click("//*[contains(text(), 'Ratings by stars')]/following::*[contains(text(), 'Show Markdown')][1]")
@@ -212,8 +212,15 @@ def test_asset_page_tells_what_the_table_is(page: Page):
 
 def test_checks_have_passed(page: Page):
     page.open("/assets/silver/ratings?view=checks")
-    page.see("Checks (4)", "columns_and_types", "no_row_lost_or_added", "Passed", "This is a blocking asset check.")
-    assert page.text.count("Succeeded") == 4
+    page.see(
+        "Checks (5)",
+        "columns_and_types",
+        "no_row_lost_or_added",
+        "years_of_one_delivery",
+        "Passed",
+        "This is a blocking asset check.",
+    )
+    assert page.text.count("Succeeded") == 5
 
 
 def test_year_is_filled_back_from_its_page(page: Page, server: Server, clean: Sample):
@@ -233,5 +240,5 @@ def test_year_is_filled_back_from_its_page(page: Page, server: Server, clean: Sa
     assert YEAR in (tags.get("dagster/partition"), tags.get("dagster/asset_partition_range_start"))
     page.open(f"/assets/silver/ratings?view=partitions&partition={YEAR}")
     page.see(f"{YEAR}", run["runId"][:8], "Materialized (21)")
-    assert server.home.ratings_everywhere() == {4_000}
+    assert server.home.ratings_everywhere() == {RATINGS}
     assert rounded(server.home.answers()) == clean.answers

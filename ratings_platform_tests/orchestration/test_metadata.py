@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,13 +100,14 @@ def test_ratings_show_two_plots(shown: dict[str, list[dg.AssetMaterialization]])
         assert image.endswith(b"IEND\xaeB`\x82")
 
 
-def test_answers_show_all_their_rows_as_a_table(shown: dict[str, list[dg.AssetMaterialization]]) -> None:
+def test_answers_show_all_their_rows_as_a_table_and_their_sql(shown: dict[str, list[dg.AssetMaterialization]]) -> None:
     for question in STUDY.questions:
         found = _values(shown[question.table.path][-1])
         head, rule, *rows = found["preview"].splitlines()
         assert set(rule) <= set("| -")
         assert len(rows) == found["dagster/row_count"] or "more rows" in rows[-1]
         assert all(row.count(" | ") >= head.count(" | ") for row in rows if row.startswith("|"))
+        assert re.match(r"```sql\n(SELECT|WITH)\b", found["sql"])
 
 
 def test_raw_files_show_checksum_size_and_origin(built: Built, shown: dict[str, list[dg.AssetMaterialization]]) -> None:

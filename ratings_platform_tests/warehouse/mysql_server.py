@@ -89,6 +89,9 @@ class MySQLServer:
     def start(self) -> None:
         arguments = [f"--datadir={self.folder / 'data'}", f"--port={self.port}", f"--socket={self.folder / 's'}"]
         arguments += [f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1", "--local-infile=1"]
+        # A server that starts removes temporary tables from there, those of others too.
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        arguments.append(f"--tmpdir={self.folder / 'tmp'}")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program("mariadbd", "mysqld"), "--no-defaults", *arguments, *self._as, *_QUICK, *self.options],

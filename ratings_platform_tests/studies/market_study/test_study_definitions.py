@@ -86,13 +86,12 @@ def test_lineage_of_a_computed_column(code_location: dg.Definitions) -> None:
     assert [(o.asset_key.to_user_string(), o.column_name) for o in origins] == [("silver/ratings", "review_date")]
 
 
-def test_every_answer_shows_question_definition_and_sql(code_location: dg.Definitions) -> None:
+def test_every_answer_shows_question_and_definition(code_location: dg.Definitions) -> None:
     graph = code_location.resolve_asset_graph()
     for question in STUDY.questions:
         node = graph.get(dg.AssetKey(["answers", question.table.name]))
         assert node.metadata["question"] == question.question
         assert node.metadata["definition"] == question.definition
-        assert node.metadata["sql"].value.startswith("```sql\nSELECT") or "WITH" in node.metadata["sql"].value
         assert question.question in (node.description or "")
 
 
