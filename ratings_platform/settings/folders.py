@@ -27,8 +27,8 @@ LAKE = Use("a lake", re.compile(r"[?#\\=]|%[0-9A-Fa-f]{2}"))
 COPIES = Use("copies of a lake's files", re.compile("="))
 # DuckDB cuts a database's name at ? where it puts its log beside it, and turns \ round.
 WAREHOUSE = Use("a DuckDB warehouse", re.compile(r"[?\\]"))
-# Dagster makes an address for SQLite of it as it is.
-DAGSTER = Use("Dagster", re.compile(r"\?|%[0-9A-Fa-f]{2}"))
+# Dagster makes an address for SQLite of it as it is, and takes the path of its dagster.yaml for a pattern.
+DAGSTER = Use("Dagster", re.compile(r"[?*\[]|%[0-9A-Fa-f]{2}"))
 # A list of folders, to Spark.
 SPARK = Use("Spark", re.compile(","))
 

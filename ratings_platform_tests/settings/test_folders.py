@@ -22,8 +22,8 @@ PLACES = {
 LAKE, WAREHOUSE, DAGSTER = "a lake", "a DuckDB warehouse", "Dagster"
 # By a sign in the name of a folder: what cannot lie there.
 SIGNS = {
-    "[2024]": (),
-    "a*b": (),
+    "[2024]": (DAGSTER,),
+    "a*b": (DAGSTER,),
     "a?b": (LAKE, WAREHOUSE, DAGSTER),
     "a#b": (LAKE,),
     "100% a": (),
@@ -53,7 +53,7 @@ def test_what_a_library_would_misread_is_refused_by_its_setting(tmp_path: Path, 
     if not wrong:
         load_settings()
         return
-    shown = next(found for found in ("?", "#", "%20", "=", "\\") if found in sign)
+    shown = next(found for found in ("?", "#", "%20", "=", "\\", "[", "*") if found in sign)
     assert complaint() == (
         f"{place}: the path holds '{shown}' in {tmp_path / sign}, which does not go with {wrong[0]}. "
         "Choose another folder."
