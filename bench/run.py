@@ -36,10 +36,11 @@ class Run:
 
 
 def measure(command: list[str], **environment: str) -> Run:
-    with tempfile.TemporaryFile("w+") as output:
+    """Run a command in a folder that holds no code, so that only `PYTHONPATH` says which is meant."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}, text=True
+            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}, text=True, cwd=folder
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
